@@ -1,0 +1,11 @@
+"""The settings of the test run: the real ones in their development profile, with cheap password hashes."""
+
+import os
+
+os.environ.setdefault("DEBUG", "1")
+os.environ.setdefault("HUB_OPEN", "1")
+
+from xerpium.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ALLOWED_HOSTS = ["*"]

@@ -1,0 +1,221 @@
+"""Every setting of the hub, in the order of the README's table. Read once at start; a wrong value stops the start."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from xerpium.env import env_bool, env_int, env_list, env_path, env_str, env_url, read_env_file
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+TESTING = "pytest" in sys.modules
+
+# --- Profile --------------------------------------------------------------------------------------------------------
+# DEBUG=1 is the development profile. Django's own DEBUG stays off in it: its error pages show settings and its query
+# log grows with every request; neither is wanted in a hub that somebody watches.
+DEVELOPMENT = env_bool("DEBUG", default=False)
+DEBUG = False
+HUB_OPEN = env_bool("HUB_OPEN", default=False)
+if HUB_OPEN and not DEVELOPMENT:
+    raise ImproperlyConfigured(
+        "HUB_OPEN=1 lets anyone on this machine in without a token and is for DEBUG=1 only: unset HUB_OPEN."
+    )
+
+HUB_DATA_DIR = env_path("HUB_DATA_DIR", BASE_DIR / ".hub")
+HUB_PORT = env_int("HUB_PORT", 8000, minimum=1, maximum=65535)
+HUB_BIND = env_str("HUB_BIND", "127.0.0.1")
+HUB_PUBLIC_URL = env_url("HUB_PUBLIC_URL", f"http://127.0.0.1:{HUB_PORT}", schemes=("http", "https"))
+DEMO = env_bool("DEMO", default=True)
+HUB_ADMIN_PASSWORD = env_str("HUB_ADMIN_PASSWORD", "")
+
+# --- Secrets ----------------------------------------------------------------------------------------------------------
+if DEVELOPMENT or TESTING or sys.argv[1:2] in (["makemigrations"], ["collectstatic"]):
+    SECRET_KEY = env_str("SECRET_KEY", secrets.token_urlsafe(48))
+else:
+    SECRET_KEY = env_str("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
+
+# --- Engines ------------------------------------------------------------------------------------------------------------
+# `runhub` writes the addresses of the engines that it started to hub.env: a `manage.py shell` beside it needs no setting.
+_running = read_env_file(HUB_DATA_DIR / "hub.env")
+DATABASE_URL = env_url(
+    "DATABASE_URL", _running.get("DATABASE_URL", "postgresql://127.0.0.1:5432/xerpium"), schemes=("postgresql", "postgres")
+)
+REDIS_URL = env_url(
+    "REDIS_URL",
+    _running.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
+    schemes=("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
+)
+EMBEDDED_ENGINES = not (os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"))
+
+
+def database_from_url(url: str) -> dict[str, object]:
+    """Return Django's DATABASES entry for a ``postgresql://user:password@host:port/name?option=value`` URL."""
+    parts = urlsplit(url)
+    options: dict[str, object] = dict(parse_qsl(parts.query))
+    host = str(options.pop("host", "")) or unquote(parts.hostname or "")
+    # A pool instead of a connection a request (six times slower); the check drops connections that a restart of
+    # PostgreSQL broke. `timeout` bounds how long a request waits when the database is away.
+    options["pool"] = {
+        "min_size": 0,
+        "max_size": env_int("DATABASE_POOL_SIZE", 12, minimum=1, maximum=500),
+        "timeout": 3,
+        "max_idle": 120,
+        "reconnect_timeout": 5,
+    }
+    options.setdefault("connect_timeout", "3")
+    options.setdefault("application_name", "xerpium")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": options,
+    }
+
+
+DATABASES = {"default": database_from_url(DATABASE_URL)}
+# LISTEN and session locks need a session of their own: behind PgBouncer in transaction mode, name the server itself here.
+DATABASE_DIRECT_URL = env_str("DATABASE_DIRECT_URL", DATABASE_URL)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "xerpium:cache",
+        "TIMEOUT": 300,
+    }
+}
+
+# --- Registry -------------------------------------------------------------------------------------------------------------
+POLL_INTERVAL_SECONDS = env_int("POLL_INTERVAL_SECONDS", 30, minimum=1, maximum=3600)
+POLL_CONCURRENCY = env_int("POLL_CONCURRENCY", 512, minimum=1, maximum=20000)
+PROTECTION_MAX_SECONDS = env_int("PROTECTION_MAX_SECONDS", 300, minimum=10, maximum=86400)
+HEALTH_ALLOW_CIDRS = env_list("HEALTH_ALLOW_CIDRS")
+HEALTH_DENY_CIDRS = env_list("HEALTH_DENY_CIDRS")
+HEALTH_ALLOW_PUBLIC = env_bool("HEALTH_ALLOW_PUBLIC", default=False)
+HEALTH_DENY_PORTS = env_list(
+    "HEALTH_DENY_PORTS", ("2375", "2376", "3306", "5432", "5672", "6379", "6443", "9200", "10250", "11211", "27017")
+)
+
+# --- Serving ----------------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEVELOPMENT else ())
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+API_BODY_LIMIT = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * API_BODY_LIMIT
+EDGE_FAST_PATHS = env_bool("EDGE_FAST_PATHS", default=True)
+
+ROOT_URLCONF = "xerpium.urls"
+WSGI_APPLICATION = "xerpium.wsgi.application"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+STATIC_URL = "/static/"
+STATIC_ROOT = env_path("STATIC_ROOT", BASE_DIR / "static-root")
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MANIFEST_STRICT = False
+
+INSTALLED_APPS = [
+    "unfold",
+    "apps.console",
+    "apps.registry",
+    "apps.serviceauth",
+    "apps.events",
+    "apps.core",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django.contrib.postgres",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "apps.core.requestid.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_AGE = 12 * 3600
+
+# --- Browser security ---------------------------------------------------------------------------------------------------------
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+if not DEVELOPMENT:
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", default=True)
+    # Probes reach a container by its address and speak plain HTTP.
+    SECURE_REDIRECT_EXEMPT = [r"^health(/|$)", r"^metrics$"]
+    SECURE_HSTS_SECONDS = env_int("SECURE_HSTS_SECONDS", 31536000, minimum=0, maximum=63072000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    if env_bool("BEHIND_TLS_PROXY", default=False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Periodic work --------------------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+
+# --- REST -----------------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.core.access.OperatorSession", "apps.core.access.OpenHub"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["apps.core.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.renderers.AlwaysJSON",
+    "EXCEPTION_HANDLER": "apps.core.problems.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "apps.core.schema.HubAutoSchema",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "XERPIUM hub",
+    "DESCRIPTION": "Registers services, finds them, and tells everyone what changed.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+}

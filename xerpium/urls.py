@@ -1,0 +1,17 @@
+"""Where every address of the hub is mounted."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(url="/admin/", permanent=False)),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("apps.registry.urls")),
+    path("", include("apps.core.urls")),
+]
+
+handler400 = "apps.core.problems.bad_request"
+handler403 = "apps.core.problems.permission_denied"
+handler404 = "apps.core.problems.page_not_found"
+handler500 = "apps.core.problems.server_error"
