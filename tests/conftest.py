@@ -24,7 +24,7 @@ def redis_server() -> Iterator["redis.Redis"]:
 
 @pytest.fixture(autouse=True)
 def clean_redis(redis_server: "redis.Redis") -> Iterator[None]:
-    """Empty the database before the test; afterwards, fail the test if it left a key without TTL that should have one."""
+    """Empty the database before the test; afterwards, fail the test if it left a key without TTL that needs one."""
     redis_server.flushdb()
     yield
     left = sorted(keys_without_ttl(redis_server))

@@ -1,4 +1,4 @@
-"""The engines of the test run, as a pytest plugin: `-p tests.support.engines` loads it before pytest-django reads settings.
+"""The engines of the test run, as a pytest plugin: `-p tests.support.engines` loads it before Django reads settings.
 
 PostgreSQL and Redis start once per run, from their wheels, in a temporary directory and on ports of their own; under
 xdist the controller starts them. pytest-django gives each worker a database, this plugin gives it a Redis database.
@@ -30,7 +30,7 @@ RUNNING = pytest.StashKey[ExitStack]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
-    """Put the engines' addresses into the environment; a wrapper, because pytest-django reads the settings in this hook."""
+    """Put the engines' addresses into the environment; a wrapper, because pytest-django reads settings in this hook."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker:
         os.environ["REDIS_URL"] = redis_database(os.environ["REDIS_URL"], int(worker.removeprefix("gw")))

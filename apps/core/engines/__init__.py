@@ -4,9 +4,9 @@ For laptops and tests: a cluster runs them as its own services and names them in
 listens on loopback only, asks for a generated password and keeps everything in one private directory.
 """
 
-from apps.core.engines.base import CannotStart, Engine
+from apps.core.engines.base import Engine, StartError
 from apps.core.engines.ports import free_port
 from apps.core.engines.postgres import Postgres
 from apps.core.engines.redis import Redis
 
-__all__ = ["CannotStart", "Engine", "Postgres", "Redis", "free_port"]
+__all__ = ["Engine", "Postgres", "Redis", "StartError", "free_port"]

