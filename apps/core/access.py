@@ -1,0 +1,120 @@
+"""Who may come in. The hub is closed: every way in is a class in the setting ``DEFAULT_AUTHENTICATION_CLASSES``.
+
+A class yields a ``Caller``, or ``None`` when its way in was not tried, or raises when it was tried and failed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Literal
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+CHALLENGE = "Bearer"
+
+AllCompanies = Literal["*"]
+
+# Each says that somebody stands between the caller and the hub, or that the caller wants to be someone in particular.
+_CLOSING_HEADERS = frozenset({"authorization", "forwarded", "via", "x-real-ip"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request.
+
+    ``kind`` is ``operator`` (a person with a session) or ``open`` (nobody asked: the service that the request names);
+    ``companies`` are those it may act for, ``"*"`` is all of them.
+    """
+
+    kind: str
+    name: str
+    companies: frozenset[int] | AllCompanies = "*"
+    is_authenticated: bool = True
+
+    @property
+    def scope(self) -> str:
+        """What is this caller's own, such as its idempotency keys: kind and name."""
+        return f"{self.kind}:{self.name}"
+
+
+class OperatorSession(SessionAuthentication):
+    """An operator who logged in to the console; verbs that write need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:  # type: ignore[override]  # yields a Caller
+        """Return the operator, or ``None`` without a session of an active member of staff.
+
+        Raises:
+            PermissionDenied: the CSRF token is missing or wrong.
+        """
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        user = request._request.user
+        if not (user.is_active and user.is_staff):
+            return None
+        self.enforce_csrf(request._request)
+        return Caller("operator", user.get_username()), None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return CHALLENGE
+
+
+class OpenHub(BaseAuthentication):
+    """``HUB_OPEN=1``, for laptops and older services: calls without a token from this machine come in."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        """Return the open caller, or ``None`` where the hub is closed."""
+        if not settings.HUB_OPEN:
+            return None
+        meta = request.META
+        headers = {name[5:].replace("_", "-").lower(): meta[name] for name in meta if name.startswith("HTTP_")}
+        if not may_enter_open(meta.get("REMOTE_ADDR", ""), headers):
+            return None
+        return Caller("open", "open"), None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return CHALLENGE
+
+
+def may_enter_open(peer: str, headers: Mapping[str, str]) -> bool:
+    """Return whether an open hub lets a request in without a token; ``headers`` has lower-case names.
+
+    Only a program on this machine may: the peer is loopback, no header says that the request was forwarded, and none
+    carries credentials (a bad token must stay a 401). Pages of other sites in a browser on this machine stay outside
+    too: their requests name another origin, or (DNS rebinding) a host that is not loopback.
+    """
+    return (
+        is_loopback(peer)
+        and not any(name in _CLOSING_HEADERS or name.startswith("x-forwarded-") for name in headers)
+        and headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+        and _is_own_origin(headers.get("origin"), headers.get("host", ""))
+    )
+
+
+@lru_cache(maxsize=1024)
+def is_loopback(address: str) -> bool:
+    """Return whether ``address`` is in 127.0.0.0/8 or is ::1, also as an IPv4 address inside an IPv6 one."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        return parsed.ipv4_mapped.is_loopback
+    return parsed.is_loopback
+
+
+@lru_cache(maxsize=256)
+def _is_own_origin(origin: str | None, host: str) -> bool:
+    """Return whether ``host`` names this machine, and ``origin``, if a browser sent one, is the hub itself."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        foreign = origin is not None and urlsplit(origin).netloc != host
+    except ValueError:
+        return False
+    own = not host or name == "localhost" or name.endswith(".localhost") or is_loopback(name)
+    return own and not foreign

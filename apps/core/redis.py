@@ -1,0 +1,109 @@
+"""The hub's connections to Redis, or Valkey, or what Sentinel says is the master. Nothing else imports redis-py here.
+
+redis-py's own retry is off: during a stall it executed one ``XADD`` twice and lost entries that one ``XREADGROUP``
+had read. A caller that may repeat a command does so itself, knowing what it repeats.
+"""
+
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,
+    TryAgainError,
+)
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+__all__ = ["AWAY", "MAX_BLOCK_SECONDS", "RedisError", "blocking_client", "client", "connect"]
+
+# What Redis raises when it is away, starting, failing over or full: the hub answers 503 then.
+AWAY: tuple[type[RedisError], ...] = (
+    ConnectionError,
+    TimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    ClusterDownError,
+    TryAgainError,
+    OutOfMemoryError,
+)
+
+SOCKET_TIMEOUT_SECONDS = 2.0
+MAX_BLOCK_SECONDS = 5.0
+
+
+@lru_cache(maxsize=1)
+def client() -> "redis.Redis":
+    """Return this process's client for ordinary commands; safe to share between threads, answers are text."""
+    return connect(settings.REDIS_URL, socket_timeout=SOCKET_TIMEOUT_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def blocking_client() -> "redis.Redis":
+    """Return this process's client for commands that block up to ``MAX_BLOCK_SECONDS`` (``XREAD BLOCK``).
+
+    A socket timeout below the blocking time would break off every quiet read.
+    """
+    return connect(settings.REDIS_URL, socket_timeout=MAX_BLOCK_SECONDS + SOCKET_TIMEOUT_SECONDS)
+
+
+def connect(url: str, *, socket_timeout: float, decode_responses: bool = True) -> "redis.Redis":
+    """Return a client with a pool of its own for ``url``; no connection is made before the first command.
+
+    Besides redis-py's own schemes (``redis``, ``rediss``, ``unix``) this takes
+    ``redis+sentinel://[user:password@]sentinel[:26379][,sentinel…]/master[/database]`` (``rediss+sentinel`` for TLS to
+    the master and the sentinels); ``?sentinel_username=…&sentinel_password=…`` log in to the sentinels.
+    """
+    options: dict[str, Any] = {
+        "decode_responses": decode_responses,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": socket_timeout,
+        "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+        "client_name": "xerpium",
+    }
+    if "+sentinel:" in url:
+        return _connect_by_sentinel(url, options)
+    return redis.Redis.from_url(url, **options)
+
+
+def _connect_by_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
+    parts = urlsplit(url)
+    master, _, database = parts.path.strip("/").partition("/")
+    hosts = [_host_and_port(address) for address in parts.netloc.rpartition("@")[2].split(",")]
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    tls = {"ssl": True} if parts.scheme.startswith("rediss") else {}
+    sentinel_options = {
+        "username": query.get("sentinel_username"),
+        "password": query.get("sentinel_password"),
+        "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+        "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        **tls,
+    }
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    return Sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
+        master,
+        db=int(database or 0),
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        **options,
+        **tls,
+    )
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = address, "26379"
+    return host.strip("[]"), int(port)

@@ -1,0 +1,156 @@
+"""Reading input: bodies and query parameters into plain dicts of checked values, with every fault named at once."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from apps.core.errors import InvalidInput
+from apps.core.pointers import faults, query_faults
+
+# The JSON types that a field of each kind takes; the first class in a field's ancestry decides. What is not listed
+# judges for itself. The REST framework alone would read "1", 1.0 and true as the integer 1.
+_JSON_TYPES: dict[type[serializers.Field], frozenset[type]] = {
+    serializers.BooleanField: frozenset({bool}),
+    serializers.IntegerField: frozenset({int}),
+    serializers.FloatField: frozenset({int, float}),
+    serializers.DecimalField: frozenset({int, float, str}),
+    serializers.CharField: frozenset({str}),
+    serializers.ChoiceField: frozenset({str}),
+    serializers.UUIDField: frozenset({str}),
+    serializers.DateTimeField: frozenset({str}),
+    serializers.DateField: frozenset({str}),
+    serializers.TimeField: frozenset({str}),
+    serializers.DurationField: frozenset({str}),
+}
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+class StrictSerializer(serializers.Serializer):
+    """Base of all serializers that read a body.
+
+    Values must have the JSON type of their field (no ``"1"`` for 1); a field that is not declared is refused with the
+    code ``unknown_field``; ``null`` in an optional field means that it is absent.
+    """
+
+    @classmethod
+    def read(cls, data: Any, *, partial: bool = False) -> dict[str, Any]:
+        """Return the checked values of ``data``; ``partial`` makes every field optional, as PATCH wants.
+
+        Raises:
+            InvalidInput: with a pointer for every fault.
+        """
+        return _checked(_instance(cls, partial), data)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the checked values, or raise with the faults of all fields."""
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)
+        wrong: dict[str, Any] = {}
+        usable: dict[str, Any] = {}
+        for name, value in data.items():
+            field = self.fields.get(name)
+            if field is None or field.read_only:
+                wrong[name] = [self._unknown(name)]
+            elif fault := _type_fault(field, value):
+                wrong[name] = fault
+            elif value is not None or (field.required and not self.partial):
+                usable[name] = value
+        try:
+            values = super().to_internal_value(usable)
+        except ValidationError as error:
+            raise ValidationError({**error.detail, **wrong}) from None
+        if wrong:
+            raise ValidationError(wrong)
+        return values
+
+    def _unknown(self, name: str) -> ErrorDetail:
+        return _unknown_name(name, [field for field in self.fields if not self.fields[field].read_only], "field")
+
+
+class Query(serializers.Serializer):
+    """Base of all declarations of query parameters: text in, typed values out; unknown names are refused."""
+
+    @classmethod
+    def read(cls, parameters: QueryDict) -> dict[str, Any]:
+        """Return the checked values of ``parameters``.
+
+        Raises:
+            InvalidInput: with the pointer ``?name`` for every fault.
+        """
+        declared = _instance(cls, False)
+        wrong: dict[str, Any] = {}
+        usable: dict[str, Any] = {}
+        for name, values in parameters.lists():
+            field = declared.fields.get(name)
+            if field is None:
+                wrong[name] = [_unknown_name(name, list(declared.fields), "parameter")]
+            elif isinstance(field, serializers.ListField):
+                usable[name] = values
+            elif len(values) > 1:
+                wrong[name] = [ErrorDetail("This parameter stands more than once.", code="repeated")]
+            else:
+                usable[name] = values[0]
+        try:
+            checked: dict[str, Any] = declared.run_validation(usable)
+        except ValidationError as error:
+            raise InvalidInput(errors=query_faults({**error.detail, **wrong})) from None
+        if wrong:
+            raise InvalidInput(errors=query_faults(wrong))
+        return checked
+
+
+@cache
+def _instance(cls: type[Any], partial: bool) -> Any:
+    """Return one shared instance: building one copies every field, which costs more than validating; both are pure."""
+    return cls(partial=partial)
+
+
+def _checked(declared: StrictSerializer, data: Any) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = declared.run_validation(data)
+    except ValidationError as error:
+        raise InvalidInput(errors=faults(error.detail)) from None
+    return values
+
+
+def _unknown_name(name: str, known: list[str], kind: str) -> ErrorDetail:
+    near = get_close_matches(name[:100], known, n=1)
+    hint = f" Did you mean “{near[0]}”?" if near else ""
+    return ErrorDetail(f"There is no {kind} “{name[:100]}” here.{hint}", code=f"unknown_{kind}")
+
+
+def _type_fault(field: serializers.Field, value: Any) -> Any:
+    """Return the detail of what has the wrong JSON type in ``value``, or ``None``; looks into lists and dicts."""
+    if value is None:
+        return None
+    if isinstance(field, serializers.ListField):
+        items = enumerate(value) if isinstance(value, list) else ()
+        return {index: fault for index, item in items if (fault := _type_fault(field.child, item))} or None
+    if isinstance(field, serializers.DictField):
+        members = value.items() if isinstance(value, dict) else ()
+        return {name: fault for name, item in members if (fault := _type_fault(field.child, item))} or None
+    accepted = _accepted(type(field))
+    if accepted is None or type(value) in accepted:
+        return None
+    wanted = " or ".join(
+        word for kind, word in _WORDS.items() if kind in accepted and not (kind is int and float in accepted)
+    )
+    return [ErrorDetail(f"This must be {wanted}, not {_WORDS[type(value)]}.", code="invalid_type")]
+
+
+@cache
+def _accepted(field_class: type[serializers.Field]) -> frozenset[type] | None:
+    return next((_JSON_TYPES[base] for base in field_class.__mro__ if base in _JSON_TYPES), None)
