@@ -194,6 +194,15 @@ if not DEVELOPMENT:
 
 # --- Periodic work --------------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# The schedule lives in memory: there is no file to be spoilt by a kill, and every task finds its own work anyway.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "xerpium"
 
 # --- REST -----------------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -1,0 +1,185 @@
+"""What the registry's routes take. Every rule of the contract's "Registry" that one request can break is here."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from rest_framework import serializers
+
+from apps.core.serializers import StrictSerializer
+from apps.registry import models, versions
+
+RESERVED_NAMES = frozenset(
+    {"register", "health", "graph", "catalog", "stream", "instances", "history", "manifest", "drain", "resume", "revisions"}
+)
+NAME = re.compile(models.NAME_PATTERN.removeprefix("^").removesuffix("$"))
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
+NOT_REACHABLE = {"0.0.0.0", "::", "[::]", "0", "0:0:0:0:0:0:0:0"}  # noqa: S104  refused, not bound
+WORD = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+INSTANCE_ID = re.compile(r"[^\x00-\x20\x7f/?#\\]{1,200}")
+MAX_ITEMS = 100
+MAX_METADATA_BYTES = 16_384
+
+
+def service_name(value: str) -> str:
+    """Return ``value`` when it can name a service.
+
+    Raises:
+        ValidationError: it does not match the contract's pattern, or is the name of a route.
+    """
+    if not NAME.fullmatch(value):
+        raise serializers.ValidationError(
+            "A name has 1 to 100 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit.", "name"
+        )
+    if value in RESERVED_NAMES:
+        raise serializers.ValidationError(f"{value!r} is the address of something else: choose another.", "reserved_name")
+    return value
+
+
+def host(value: str) -> str:
+    """Return ``value`` when other services can reach it by this name or address.
+
+    Raises:
+        ValidationError: it is no host, or the wildcard address that servers bind to.
+    """
+    bare = value.removeprefix("[").removesuffix("]")
+    if value in NOT_REACHABLE or bare in NOT_REACHABLE:
+        raise serializers.ValidationError(
+            f"{value} means every address of your own machine and others cannot reach it: "
+            "give the name or address by which they can.",
+            "unreachable_host",
+        )
+    if not HOST.fullmatch(bare):
+        raise serializers.ValidationError("Not a host name or an IP address.", "host")
+    return value
+
+
+def http_url(value: str) -> str:
+    """Return ``value`` when it is an absolute http or https URL without credentials.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\x00-\x20\x7f\\]", value):
+        raise serializers.ValidationError("Not an absolute http or https URL.", "url")
+    if parts.username is not None or parts.password is not None:
+        raise serializers.ValidationError("A URL here must not carry a user name or a password.", "url_credentials")
+    return value
+
+
+def semver(value: str) -> str:
+    """Return ``value`` when it is a SemVer 2.0.0 version.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    if not versions.is_version(value):
+        raise serializers.ValidationError("Not a semantic version such as 1.4.2 or 2.0.0-rc.1.", "semver")
+    return value
+
+
+def words(value: list[str]) -> list[str]:
+    """Return ``value`` without repetitions, in its order."""
+    return list(dict.fromkeys(value))
+
+
+def word(value: str) -> str:
+    """Return ``value`` when it is one line of printable text.
+
+    Raises:
+        ValidationError: it holds control characters or is empty.
+    """
+    if not WORD.fullmatch(value):
+        raise serializers.ValidationError("1 to 100 characters without control characters.", "text")
+    return value
+
+
+def instance_id(value: str) -> str:
+    """Return ``value`` when it can stand in an address as one segment.
+
+    Raises:
+        ValidationError: it cannot.
+    """
+    if not INSTANCE_ID.fullmatch(value) or value in (".", ".."):
+        raise serializers.ValidationError("1 to 200 characters without blanks, '/', '?', '#' and '\\'.", "instance_id")
+    return value
+
+
+class WordList(serializers.ListField):
+    """A list of short texts; what stands in it twice counts once."""
+
+    child = serializers.CharField(validators=[word], max_length=100, trim_whitespace=False)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_ITEMS, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        """Return the list, each text once."""
+        return words(super().to_internal_value(data))
+
+
+class NameList(WordList):
+    """A list of services' names."""
+
+    child = serializers.CharField(validators=[service_name], max_length=100, trim_whitespace=False)
+
+
+def _text(*validators: Any, **options: Any) -> serializers.CharField:
+    return serializers.CharField(validators=list(validators), trim_whitespace=False, **options)
+
+
+class RegistrationSerializer(StrictSerializer):
+    """``POST services/register``."""
+
+    name = _text(service_name, max_length=100)
+    version = _text(semver, max_length=100)
+    host = _text(host, max_length=253)
+    port = serializers.IntegerField(min_value=1, max_value=65535)
+    health_check_url = _text(http_url, max_length=2048)
+    api_base_url = _text(http_url, max_length=2048)
+    api_docs_url = _text(http_url, max_length=2048, required=False, allow_null=True, default=None)
+    tags = WordList(required=False, default=list)
+    capabilities = WordList(required=False, default=list)
+    dependencies = NameList(required=False, default=list)
+    instance_id = _text(instance_id, max_length=200, required=False)
+    weight = serializers.IntegerField(min_value=0, max_value=models.MAX_WEIGHT, required=False, default=100)
+    zone = _text(word, max_length=100, required=False, allow_null=True, default=None)
+    metadata = serializers.DictField(required=False, default=dict)
+    lease_seconds = serializers.IntegerField(
+        min_value=models.MIN_LEASE_SECONDS, max_value=models.MAX_LEASE_SECONDS, required=False, default=90
+    )
+    deregister_after_seconds = serializers.IntegerField(
+        min_value=models.MIN_DEREGISTER_SECONDS, max_value=models.MAX_DEREGISTER_SECONDS, required=False, default=600
+    )
+    poll_interval_seconds = serializers.IntegerField(min_value=1, max_value=3600, required=False)
+    company_id = serializers.IntegerField(
+        min_value=1, max_value=2**31 - 1, required=False, allow_null=True, default=None
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Fill in what follows from the rest."""
+        attrs.setdefault("instance_id", f"{attrs['host']}:{attrs['port']}")
+        attrs.setdefault("poll_interval_seconds", settings.POLL_INTERVAL_SECONDS)
+        return attrs
+
+
+class ReportSerializer(StrictSerializer):
+    """``POST services/health``."""
+
+    service_name = _text(max_length=100)
+    status = serializers.ChoiceField(choices=models.REPORT_CHOICES)
+    details = serializers.DictField(required=False, default=dict)
+    timestamp = serializers.DateTimeField(required=False)
+    instance_id = _text(max_length=200, required=False)
+
+
+class ReasonSerializer(StrictSerializer):
+    """What drain and resume take."""
+
+    reason = _text(max_length=500, required=False, allow_blank=True, default="")

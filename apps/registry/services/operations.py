@@ -1,0 +1,149 @@
+"""What operators, and services about themselves, do to instances: drain, resume, deregister, weigh, note, check now."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from apps.core.errors import InvalidInput, FieldError, NotFound
+from apps.registry import changes, leases, lifecycle, rows
+from apps.registry.changes import Move
+from apps.registry.documents import Row
+from apps.registry.lifecycle import Cause
+from apps.registry.models import MAX_WEIGHT, HistoryEntry, Service, Vitals
+from xerpium_sdk.wire.registry import Status
+
+NO_REASON = "no reason given"
+Decide = Callable[[Row], Move | None]
+
+
+def instance_drain(*, service: str, instance_id: str, reason: str, actor: str, now: dt.datetime) -> Row:
+    """Take an instance out of rotation until somebody resumes it. Draining twice changes nothing.
+
+    Raises:
+        NotFound: no such instance.
+    """
+    return _decide_one(service, instance_id, lambda row: _drained(row, True, reason, actor, now), now)
+
+
+def instance_resume(*, service: str, instance_id: str, reason: str, actor: str, now: dt.datetime) -> Row:
+    """Lift a drain; the instance counts again by its reports and polls.
+
+    Raises:
+        NotFound: no such instance.
+    """
+    return _decide_one(service, instance_id, lambda row: _drained(row, False, reason, actor, now), now)
+
+
+def instance_weigh(*, service: str, instance_id: str, weight: int | None, reason: str, actor: str, now: dt.datetime) -> Row:
+    """Set the operator's weight of an instance (0 to 10,000), or with None return to what the service declares.
+
+    Raises:
+        InvalidInput: the weight is out of range.
+        NotFound: no such instance.
+    """
+    if weight is not None and not 0 <= weight <= MAX_WEIGHT:
+        problem = FieldError("/weight", "out_of_range", f"A weight is a number from 0 to {MAX_WEIGHT}.")
+        raise InvalidInput("The weight cannot be used.", errors=[problem])
+
+    def decide(row: Row) -> Move | None:
+        if row["weight_override"] == weight:
+            return None
+        row["weight_override"] = weight
+        cause = _because(f"weight set to {weight}" if weight is not None else "weight as declared again", reason)
+        return Move(row, HistoryEntry.WEIGHED, Status(row["status"]), cause, actor)
+
+    return _decide_one(service, instance_id, decide, now)
+
+
+def instance_deregister(*, service: str, instance_id: str, reason: str, actor: str, now: dt.datetime) -> None:
+    """Take an instance out of the registry. Its row stays, for the history and for its return.
+
+    Raises:
+        NotFound: it is not registered, or not any more.
+    """
+    _deregister("s.name = %s AND i.instance_id = %s", [service, instance_id], reason, actor, now)
+
+
+def service_deregister(*, service: str, reason: str, actor: str, now: dt.datetime) -> int:
+    """Take all instances of a service out of the registry and return how many there were.
+
+    Raises:
+        NotFound: it has none.
+    """
+    return _deregister("s.name = %s", [service], reason, actor, now)
+
+
+def service_note(*, service: str, notes: str, actor: str, now: dt.datetime) -> None:
+    """Store an operator's notes on a service, with an entry in its history.
+
+    Raises:
+        NotFound: no such service.
+    """
+    with transaction.atomic():
+        found = Service.objects.select_for_update().filter(name=service).first()
+        if found is None:
+            raise NotFound(f"No service is named {service!r}.")
+        if found.notes == notes:
+            return
+        found.notes = notes
+        found.save(update_fields=["notes"])
+        found.history.create(at=now, change=HistoryEntry.NOTED, cause="notes changed", actor=actor)
+
+
+def instances_check_now(*, instance_pks: Sequence[int], now: dt.datetime) -> int:
+    """Make polls of instances due at once and return how many will be polled; the next sweep picks them."""
+    return Vitals.objects.filter(instance_id__in=instance_pks, next_due_at__isnull=False).update(next_due_at=now)
+
+
+def _decide_one(service: str, instance_id: str, decide: Decide, now: dt.datetime) -> Row:
+    with transaction.atomic(), connection.cursor() as cursor:
+        row = _locked(cursor, "s.name = %s AND i.instance_id = %s", [service, instance_id])[0]
+        move = decide(row)
+        changes.write_moves(cursor, [move] if move else [], now=now)
+    return row
+
+
+def _locked(cursor: CursorWrapper, where: str, params: Sequence[str]) -> list[Row]:
+    found = rows.select_rows(cursor, f"{where} AND i.status <> 'deregistered'", params, lock=True)
+    if not found:
+        raise NotFound(f"{' / '.join(params)} is not registered.")
+    return found
+
+
+def _drained(row: Row, draining: bool, reason: str, actor: str, now: dt.datetime) -> Move | None:
+    old, before = Status(row["status"]), rows.vitals_of(row)
+    vitals = replace(before, draining=True) if draining else lifecycle.resumed(before)
+    if vitals == before:
+        return None
+    cause = rows.judge(row, vitals, Cause.DRAINED if draining else Cause.RESUMED, now=now, why=reason or NO_REASON)
+    return Move(row, HistoryEntry.DRAINED if draining else HistoryEntry.RESUMED, old, cause, actor)
+
+
+def _deregister(where: str, params: Sequence[str], reason: str, actor: str, now: dt.datetime) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = _locked(cursor, where, params)
+        deregister_rows(cursor, found, Cause.WITHDRAWN, actor=actor, now=now, why=reason or NO_REASON)
+    return len(found)
+
+
+def deregister_rows(
+    cursor: CursorWrapper, leaving: Sequence[Row], cause: Cause, *, actor: str, now: dt.datetime, **facts: object
+) -> None:
+    """Deregister locked rows: history, event, no more polls, no lease. The operator's drain waits for their return."""
+    moves = []
+    for row in leaving:
+        old = Status(row["status"])
+        silent = {"silent": (now - row["status_since"]).total_seconds(), "limit": row["deregister_after_seconds"]}
+        gone = lifecycle.Vitals(draining=row["draining"], deregistered=True)
+        moves.append(Move(row, HistoryEntry.DEREGISTERED, old, rows.judge(row, gone, cause, now=now, **silent, **facts), actor))
+    changes.write_moves(cursor, moves, now=now)
+    pks = [row["id"] for row in leaving]
+    cursor.execute("UPDATE registry_vitals SET next_due_at = NULL WHERE instance_id = ANY(%s)", [pks])
+    leases.drop_after_commit(pks)
+
+
+def _because(what: str, reason: str) -> str:
+    return f"{what}: {reason}" if reason else what

@@ -1,0 +1,31 @@
+"""The Celery application and the one table of periodic work.
+
+Nothing here is the only copy of anything: each task finds its work in tables and may be lost, repeated or late. A task
+that waited longer than its period is dropped (`expires`), so that a worker that comes back does not find a heap.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerpium.settings")
+
+app = Celery("xerpium")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """Return a row of the table: ``task`` every ``seconds``, dropped when it could not start within its period."""
+    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 1.0), "ignore_result": True}}
+
+
+app.conf.beat_schedule = {
+    "registry: do due health polls": every(1, "registry.poll"),
+    "registry: sweep leases": every(1, "registry.sweep"),
+    "registry: copy last signs of life to PostgreSQL": every(15, "registry.flush_last_seen"),
+    "registry: roll polls up by the hour": every(300, "registry.roll_up_polls"),
+    "registry: forget old history and departed instances": every(3600, "registry.prune"),
+    "core: forget old idempotency keys": every(3600, "core.prune_idempotency_keys"),
+}
