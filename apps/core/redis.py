@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from django.conf import settings
+from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
@@ -18,13 +20,26 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TimeoutError,
     TryAgainError,
+    WatchError,
 )
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-__all__ = ["AWAY", "MAX_BLOCK_SECONDS", "RedisError", "blocking_client", "client", "connect"]
+__all__ = [
+    "AWAY",
+    "MAX_BLOCK_SECONDS",
+    "Pipeline",
+    "Redis",
+    "RedisError",
+    "ResponseError",
+    "WatchError",
+    "blocking_client",
+    "client",
+    "connect",
+]
 
 # What Redis raises when it is away, starting, failing over or full: the hub answers 503 then.
 AWAY: tuple[type[RedisError], ...] = (

@@ -1,0 +1,325 @@
+"""One consumer of a group: reads in batches, calls a handler for each event, acknowledges in batches.
+
+At least once, in stream order. What fails is tried again with growing delays while everything of other entities goes
+past it, and after ``max_attempts`` it goes to the dead letters. With several consumers in a group Redis spreads the
+entries freely among them: order per entity then holds only within each.
+"""
+
+import logging
+import random
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis import Redis
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+
+from xerpium_sdk.events.backlog import Backlog, Delivery
+from xerpium_sdk.events.connection import require_bus_client
+from xerpium_sdk.events.entry import BEGINNING, Entry, id_before, id_key
+from xerpium_sdk.events.group import StreamGroup
+from xerpium_sdk.wire.envelope import Envelope
+from xerpium_sdk.wire.errors import DecodeError
+from xerpium_sdk.wire.keys import STREAM_EVENTS
+from xerpium_sdk.wire.times import format_time
+
+__all__ = ["Handler", "StreamConsumer", "Tally"]
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Envelope], object]
+
+MAX_IN_HAND = 10_000
+FLUSH_SECONDS = 0.2
+RENEW_BATCH = 500
+ERROR_LENGTH = 4000
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a consumer did since it started."""
+
+    handled: int = 0
+    ignored: int = 0
+    failed: int = 0
+    dead: int = 0
+    recovered: int = 0
+
+
+class StreamConsumer:
+    """Consumes ``streams`` as one member of ``group``; call `step` in a loop and `close` at the end.
+
+    Args:
+        client: a client as `xerpium_sdk.events.connect` makes it.
+        handlers: event type -> function of one `Envelope`. Other types are acknowledged unread. A handler may be
+            called twice for one ``event_id`` after a fault, so it must be idempotent.
+        consumer_name: stable over restarts and unique in the group; what an earlier process of this name left
+            unfinished is taken up first.
+        block_ms: how long one `step` waits for something new.
+        batch: entries read at once, for each stream.
+        max_attempts: failures after which an event goes to the dead letters. Deliveries that ended with the death of
+            the process count, so a message that kills it cannot do so for ever.
+        claim_idle_ms: after this long without a sign of life from its consumer an entry is taken over; must be above
+            the longest run of one handler.
+        retry_seconds: delay before the second attempt and the greatest delay; each attempt doubles it, with jitter.
+        is_outage: says of a handler's exception that what all handlers stand on (the database) is away. It is then
+            raised from `step` and counts as no attempt.
+        should_stop: asked between events; `step` then returns early.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        group: str,
+        streams: Sequence[str],
+        handlers: Mapping[str, Handler],
+        consumer_name: str,
+        block_ms: int = 1000,
+        batch: int = 100,
+        max_attempts: int = 5,
+        claim_idle_ms: int = 60_000,
+        retry_seconds: tuple[float, float] = (0.5, 30.0),
+        is_outage: Callable[[Exception], bool] = lambda error: False,
+        should_stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        require_bus_client(client, block_ms)
+        self.tally = Tally()
+        self._group = StreamGroup(client, group=group, consumer=consumer_name, streams=streams)
+        self._handlers, self._is_outage, self._should_stop, self._clock = handlers, is_outage, should_stop, clock
+        self._block_ms, self._batch, self._max_attempts = block_ms, batch, max_attempts
+        self._claim_idle_ms, self._retry_seconds = claim_idle_ms, retry_seconds
+        self._backlog = Backlog()
+        self._done: defaultdict[str, list[str]] = defaultdict(list)
+        self._settled: dict[str, str] = {}
+        self._has_group: set[str] = set()
+        self._own_pending: dict[str, str] = {}
+        self._next_claim = self._next_renewal = self._next_flush = clock()
+        self._expect_unseen()
+
+    def step(self, *, wait: bool = True) -> bool:
+        """Read one batch and handle what is due; return whether anything was handled.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away or refuses; nothing is lost, call again.
+            Exception: whatever ``is_outage`` says yes to.
+        """
+        try:
+            self._ensure_groups()
+            self._take_in(wait)
+            return self._work()
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            logger.warning("Group %s is gone (was Redis emptied?); making it again", self._group.group)
+            self._has_group.clear()
+            return True
+        except (ConnectionError, TimeoutError):
+            # An answer that did not arrive may have held entries: Redis thinks that we have them.
+            self._expect_unseen()
+            raise
+
+    def close(self) -> None:
+        """Acknowledge what is done. What is still in hand stays pending under this name for its next process."""
+        self._flush()
+
+    # --- what comes in
+
+    def _expect_unseen(self) -> None:
+        self._own_pending = dict.fromkeys(self._group.streams, BEGINNING)
+
+    def _ensure_groups(self) -> None:
+        for stream in self._group.streams:
+            if stream not in self._has_group:
+                self._group.create(stream, self._position(stream))
+                self._has_group.add(stream)
+
+    def _position(self, stream: str) -> str:
+        """Return the id up to which everything of ``stream`` is done as far as this process knows."""
+        in_hand = [held.entry.entry_id for held in self._backlog if held.entry.stream == stream]
+        return id_before(min(in_hand, key=id_key)) if in_hand else self._settled.get(stream, BEGINNING)
+
+    def _take_in(self, wait: bool) -> None:
+        now = self._clock()
+        if now >= self._next_claim:
+            self._claim_abandoned(now)
+        if self._own_pending:
+            self._recover_own()
+        elif not self._backlog.has_work(now):
+            self._read(now, wait)
+
+    def _read(self, now: float, wait: bool) -> None:
+        due = self._backlog.next_due
+        pause = self._block_ms if due is None else min(self._block_ms, int((due - now) * 1000) + 1)
+        if (room := min(self._batch, MAX_IN_HAND - len(self._backlog))) > 0:
+            self._receive(self._group.read(room, pause if wait else None))
+        elif wait:
+            time.sleep(pause / 1000)
+
+    def _recover_own(self) -> None:
+        """Take up what was delivered under this name and is not in hand: a page of each stream, before anything new."""
+        for stream, after in list(self._own_pending.items()):
+            found = self._group.pending(stream, after=after, count=self._batch, own=True)
+            self._claim(stream, found, idle_ms=0)
+            if found:
+                self._own_pending[stream] = max(found, key=id_key)
+            else:
+                del self._own_pending[stream]
+
+    def _claim_abandoned(self, now: float) -> None:
+        self._next_claim = now + self._claim_idle_ms / 2000 * random.uniform(0.8, 1.2)
+        for stream in self._group.streams:
+            found = self._group.pending(
+                stream, after=BEGINNING, count=self._batch, own=False, idle_ms=self._claim_idle_ms
+            )
+            self._claim(stream, found, idle_ms=self._claim_idle_ms)
+            if len(found) == self._batch:
+                self._next_claim = now
+
+    def _claim(self, stream: str, deliveries: Mapping[str, int], *, idle_ms: int) -> None:
+        ids = [entry_id for entry_id in deliveries if not self._has(stream, entry_id)]
+        if ids:
+            entries = self._group.claim(stream, ids, idle_ms=idle_ms)
+            self._receive(entries, deliveries)
+            self.tally.recovered += len(entries)
+
+    def _has(self, stream: str, entry_id: str) -> bool:
+        return (stream, entry_id) in self._backlog or entry_id in self._done[stream]
+
+    def _receive(self, entries: Iterable[Entry], attempts: Mapping[str, int] | None = None) -> None:
+        for entry in entries:
+            self._backlog.add(_delivery(entry, (attempts or {}).get(entry.entry_id, 0)))
+
+    # --- what is done with it
+
+    def _work(self) -> bool:
+        handled = 0
+        try:
+            while not self._should_stop() and (delivery := self._backlog.take(self._clock())):
+                self._handle(delivery)
+                handled += 1
+                self._keep_up()
+        finally:
+            self._flush()
+        return handled > 0
+
+    def _handle(self, delivery: Delivery) -> None:
+        event = delivery.envelope
+        if event is None:
+            self._give_up(delivery, "undecodable", delivery.fault)
+        elif (handler := self._handlers.get(event.event_type)) is None:
+            self.tally.ignored += 1
+            self._settle(delivery)
+        elif delivery.attempts >= self._max_attempts:
+            text = f"Delivered {delivery.attempts} times and never answered: a consumer stopped or died on it."
+            self._give_up(delivery, "max_attempts", text, handler)
+        else:
+            self._call(handler, event, delivery)
+
+    def _call(self, handler: Handler, event: Envelope, delivery: Delivery) -> None:
+        try:
+            handler(event)
+        except Exception as error:
+            if self._is_outage(error):
+                self._backlog.put_back(delivery, self._clock())
+                raise
+            self._fail(handler, delivery, error)
+        else:
+            self.tally.handled += 1
+            self._settle(delivery)
+
+    def _fail(self, handler: Handler, delivery: Delivery, error: Exception) -> None:
+        self.tally.failed += 1
+        delivery.attempts += 1
+        if delivery.attempts >= self._max_attempts:
+            return self._give_up(delivery, "max_attempts", _excerpt(error), handler)
+        delay = self._delay(delivery.attempts)
+        self._backlog.postpone(delivery, self._clock() + delay)
+        logger.warning(
+            "%s failed on %s of %s, attempt %d of %d, next in %.1f s",
+            *(_name(handler), delivery.entry.entry_id, delivery.entry.stream),
+            *(delivery.attempts, self._max_attempts, delay),
+            exc_info=error,
+        )
+        return self._group.count_attempts(delivery.entry, delivery.attempts)
+
+    def _delay(self, attempts: int) -> float:
+        """Return the seconds until the next attempt: doubled each time, half of it random."""
+        first, greatest = self._retry_seconds
+        return min(greatest, first * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1)
+
+    def _give_up(self, delivery: Delivery, reason: str, error: str, handler: Handler | None = None) -> None:
+        entry = delivery.entry
+        self._group.bury(
+            entry,
+            {
+                "dead_group": self._group.group,
+                "dead_handler": _name(handler) if handler else "",
+                "dead_reason": reason,
+                "dead_error": error[:ERROR_LENGTH],
+                "dead_attempts": str(delivery.attempts),
+                "dead_stream": entry.stream,
+                "dead_stream_id": entry.entry_id,
+                "dead_at": format_time(datetime.now(UTC)),
+            },
+        )
+        logger.error("Gave up on %s of %s (%s): %s", entry.entry_id, entry.stream, reason, error.splitlines()[-1])
+        self.tally.dead += 1
+        self._settle(delivery, acknowledged=True)
+
+    def _settle(self, delivery: Delivery, *, acknowledged: bool = False) -> None:
+        stream, entry_id, _ = delivery.entry
+        self._backlog.settle(delivery)
+        if id_key(entry_id) > id_key(self._settled.get(stream, BEGINNING)):
+            self._settled[stream] = entry_id
+        if not acknowledged:
+            self._done[stream].append(entry_id)
+
+    # --- what Redis must hear of in time
+
+    def _keep_up(self) -> None:
+        """Acknowledge and renew in the midst of a batch of slow handlers."""
+        now = self._clock()
+        if now >= self._next_flush:
+            self._flush()
+        if now >= self._next_renewal:
+            self._renew(now)
+
+    def _flush(self) -> None:
+        self._next_flush = self._clock() + FLUSH_SECONDS
+        if done := {stream: ids for stream, ids in self._done.items() if ids}:
+            self._group.acknowledge(done)
+            self._done.clear()
+
+    def _renew(self, now: float) -> None:
+        """Keep other consumers from taking over what is in hand."""
+        interval_ms = self._claim_idle_ms // 4
+        self._next_renewal = now + interval_ms / 1000
+        by_stream: defaultdict[str, list[str]] = defaultdict(list)
+        for held in self._backlog:
+            by_stream[held.entry.stream].append(held.entry.entry_id)
+        for stream, ids in by_stream.items():
+            for start in range(0, len(ids), RENEW_BATCH):
+                self._group.renew(stream, ids[start : start + RENEW_BATCH], idle_ms=interval_ms // 2)
+
+
+def _delivery(entry: Entry, attempts: int) -> Delivery:
+    try:
+        # Only types that services declare may have text for an id, and they have a stream of their own.
+        envelope = Envelope.decode(entry.fields, text_ids=entry.stream != STREAM_EVENTS)
+    except DecodeError as error:
+        return Delivery(entry, attempts, fault=str(error))
+    return Delivery(entry, attempts, envelope)
+
+
+def _name(handler: Handler) -> str:
+    return f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__name__)}"
+
+
+def _excerpt(error: Exception) -> str:
+    """Return the end of the traceback: where it was raised, and the message last."""
+    return "".join(traceback.format_exception(error))[-ERROR_LENGTH:].strip()
