@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.core.logging import configure_logging
 from xerpium.env import env_bool, env_int, env_list, env_path, env_str, env_url, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,7 +44,9 @@ SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 # `runhub` writes the addresses of the engines that it started to hub.env: a `manage.py shell` beside it needs no setting.
 _running = read_env_file(HUB_DATA_DIR / "hub.env")
 DATABASE_URL = env_url(
-    "DATABASE_URL", _running.get("DATABASE_URL", "postgresql://127.0.0.1:5432/xerpium"), schemes=("postgresql", "postgres")
+    "DATABASE_URL",
+    _running.get("DATABASE_URL", "postgresql://127.0.0.1:5432/xerpium"),
+    schemes=("postgresql", "postgres"),
 )
 REDIS_URL = env_url(
     "REDIS_URL",
@@ -92,6 +95,8 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "xerpium:cache",
         "TIMEOUT": 300,
+        # A cache that is away is an empty cache: sessions are in the database as well.
+        "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
     }
 }
 
@@ -145,6 +150,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "apps.core.requestid.RequestIdMiddleware",
+    "apps.core.observation.ObservationMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -185,7 +191,7 @@ if not DEVELOPMENT:
     CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", default=True)
     # Probes reach a container by its address and speak plain HTTP.
-    SECURE_REDIRECT_EXEMPT = [r"^health(/|$)", r"^metrics$"]
+    SECURE_REDIRECT_EXEMPT = [r"^health(/|$)", r"^metrics/?$"]
     SECURE_HSTS_SECONDS = env_int("SECURE_HSTS_SECONDS", 31536000, minimum=0, maximum=63072000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -203,6 +209,12 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "xerpium"
+
+# --- Log ------------------------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env_str("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise ImproperlyConfigured(f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}.")
+LOGGING = configure_logging(development=DEVELOPMENT, level=LOG_LEVEL)
 
 # --- REST -----------------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -223,6 +235,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,

@@ -16,13 +16,12 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
         UnsupportedMediaType: a form, which Django's CSRF check has read already.
     """
     if not hasattr(request, "_body"):
-        if request._read_started:
+        if getattr(request, "_read_started", False):
             raise UnsupportedMediaType
         request._body = _read(request, limit)
-    body = cast(bytes, request._body)
-    if len(body) > limit:
+    if len(request._body) > limit:
         raise TooLarge(limit)
-    return body
+    return request._body
 
 
 def _read(request: HttpRequest, limit: int) -> bytes:

@@ -46,7 +46,7 @@ def as_hub_error(error: BaseException | None) -> HubError:
         case ValidationError():
             return errors.InvalidInput(errors=faults(error.detail))
         case Throttled():
-            return errors.TooManyRequests(retry_after=error.wait)
+            return errors.TooManyRequests(retry_after=getattr(error, "wait", None))
         case APIException():
             return _of_framework(error)
         case Http404():

@@ -107,7 +107,7 @@ def _connect_by_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
         **tls,
     }
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    return Sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
+    master_client: redis.Redis = Sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
         master,
         db=int(database or 0),
         username=unquote(user) or None,
@@ -115,6 +115,7 @@ def _connect_by_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
         **options,
         **tls,
     )
+    return master_client
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

@@ -24,5 +24,5 @@ def api_path(route: str, view: type[View] | ViewFunction, name: str | None = Non
 
     One pattern and not two: reversing, the schema and the metrics see each route once.
     """
-    function = view.as_view() if isinstance(view, type) else view
+    function = view.as_view() if isinstance(view, type) and issubclass(view, View) else view
     return URLPattern(OptionalSlash(route, name=name, is_endpoint=True), function, None, name)

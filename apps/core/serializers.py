@@ -1,20 +1,21 @@
 """Reading input: bodies and query parameters into plain dicts of checked values, with every fault named at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from apps.core.errors import InvalidInput
 from apps.core.pointers import faults, query_faults
 
+AnyField = serializers.Field[Any, Any, Any, Any]
+
 # The JSON types that a field of each kind takes; the first class in a field's ancestry decides. What is not listed
 # judges for itself. The REST framework alone would read "1", 1.0 and true as the integer 1.
-_JSON_TYPES: dict[type[serializers.Field], frozenset[type]] = {
+_JSON_TYPES: dict[type[AnyField], frozenset[type]] = {
     serializers.BooleanField: frozenset({bool}),
     serializers.IntegerField: frozenset({int}),
     serializers.FloatField: frozenset({int, float}),
@@ -38,7 +39,7 @@ _WORDS = {
 }
 
 
-class StrictSerializer(serializers.Serializer):
+class StrictSerializer(serializers.Serializer[Any]):
     """Base of all serializers that read a body.
 
     Values must have the JSON type of their field (no ``"1"`` for 1); a field that is not declared is refused with the
@@ -71,21 +72,21 @@ class StrictSerializer(serializers.Serializer):
         try:
             values = super().to_internal_value(usable)
         except ValidationError as error:
-            raise ValidationError({**error.detail, **wrong}) from None
+            raise ValidationError({**cast(dict[str, Any], error.detail), **wrong}) from None
         if wrong:
             raise ValidationError(wrong)
         return values
 
     def _unknown(self, name: str) -> ErrorDetail:
-        return _unknown_name(name, [field for field in self.fields if not self.fields[field].read_only], "field")
+        return _unknown_name(name, [str(field.field_name) for field in self._writable_fields], "field")
 
 
-class Query(serializers.Serializer):
+class Query(serializers.Serializer[Any]):
     """Base of all declarations of query parameters: text in, typed values out; unknown names are refused."""
 
     @classmethod
-    def read(cls, parameters: QueryDict) -> dict[str, Any]:
-        """Return the checked values of ``parameters``.
+    def read(cls, parameters: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Return the checked values of ``parameters``: all texts that were given for each name.
 
         Raises:
             InvalidInput: with the pointer ``?name`` for every fault.
@@ -93,12 +94,12 @@ class Query(serializers.Serializer):
         declared = _instance(cls, False)
         wrong: dict[str, Any] = {}
         usable: dict[str, Any] = {}
-        for name, values in parameters.lists():
+        for name, values in parameters.items():
             field = declared.fields.get(name)
             if field is None:
                 wrong[name] = [_unknown_name(name, list(declared.fields), "parameter")]
             elif isinstance(field, serializers.ListField):
-                usable[name] = values
+                usable[name] = list(values)
             elif len(values) > 1:
                 wrong[name] = [ErrorDetail("This parameter stands more than once.", code="repeated")]
             else:
@@ -106,7 +107,7 @@ class Query(serializers.Serializer):
         try:
             checked: dict[str, Any] = declared.run_validation(usable)
         except ValidationError as error:
-            raise InvalidInput(errors=query_faults({**error.detail, **wrong})) from None
+            raise InvalidInput(errors=query_faults({**cast(dict[str, Any], error.detail), **wrong})) from None
         if wrong:
             raise InvalidInput(errors=query_faults(wrong))
         return checked
@@ -132,7 +133,7 @@ def _unknown_name(name: str, known: list[str], kind: str) -> ErrorDetail:
     return ErrorDetail(f"There is no {kind} “{name[:100]}” here.{hint}", code=f"unknown_{kind}")
 
 
-def _type_fault(field: serializers.Field, value: Any) -> Any:
+def _type_fault(field: AnyField, value: Any) -> Any:
     """Return the detail of what has the wrong JSON type in ``value``, or ``None``; looks into lists and dicts."""
     if value is None:
         return None
@@ -142,7 +143,7 @@ def _type_fault(field: serializers.Field, value: Any) -> Any:
     if isinstance(field, serializers.DictField):
         members = value.items() if isinstance(value, dict) else ()
         return {name: fault for name, item in members if (fault := _type_fault(field.child, item))} or None
-    accepted = _accepted(type(field))
+    accepted = _accepted_types(type(field))
     if accepted is None or type(value) in accepted:
         return None
     wanted = " or ".join(
@@ -151,6 +152,11 @@ def _type_fault(field: serializers.Field, value: Any) -> Any:
     return [ErrorDetail(f"This must be {wanted}, not {_WORDS[type(value)]}.", code="invalid_type")]
 
 
-@cache
-def _accepted(field_class: type[serializers.Field]) -> frozenset[type] | None:
-    return next((_JSON_TYPES[base] for base in field_class.__mro__ if base in _JSON_TYPES), None)
+_accepted: dict[type[AnyField], frozenset[type] | None] = {}
+
+
+def _accepted_types(kind: type[AnyField]) -> frozenset[type] | None:
+    """Return the JSON types that fields of ``kind`` take, or ``None`` where they judge for themselves."""
+    if kind not in _accepted:
+        _accepted[kind] = next((_JSON_TYPES[base] for base in kind.__mro__ if base in _JSON_TYPES), None)
+    return _accepted[kind]

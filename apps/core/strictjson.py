@@ -10,6 +10,7 @@ by the checks that it lacks.
 
 import json
 import re
+from collections import Counter
 from math import isinf
 from typing import Any, NoReturn
 
@@ -82,8 +83,7 @@ def _refuse_bad_escapes(body: bytes, value: Any) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise NotJSON(f"The key {twice[:100]!r} stands twice in one object.")
     return members
 

@@ -1,16 +1,15 @@
-"""The hub's own addresses: health, metrics, and the documents of its API."""
+"""Where the hub's own addresses are mounted."""
 
 from django.urls import URLPattern
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
-from rest_framework.permissions import AllowAny
 
+from apps.core.endpoints import DocsView, HealthView, LiveView, MetricsView, ReadyView, SchemaView
 from apps.core.routing import api_path
 
 urlpatterns: list[URLPattern] = [
-    api_path(
-        "api/schema", SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny]), "schema"
-    ),
-    api_path(
-        "api/docs", SpectacularSwaggerView.as_view(authentication_classes=[], permission_classes=[AllowAny]), "docs"
-    ),
+    api_path("health", HealthView, name="health"),
+    api_path("health/live", LiveView, name="health-live"),
+    api_path("health/ready", ReadyView, name="health-ready"),
+    api_path("metrics", MetricsView, name="metrics"),
+    api_path("api/schema", SchemaView, name="schema"),
+    api_path("api/docs", DocsView, name="docs"),
 ]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.datastructures import MultiValueDict
 from rest_framework.permissions import AllowAny
@@ -12,6 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core import idempotency
+from apps.core.access import Caller
 from apps.core.bodies import read_body
 from apps.core.errors import MalformedBody, MethodNotAllowed, UnsupportedMediaType
 from apps.core.etags import conditional
@@ -19,22 +21,23 @@ from apps.core.parsers import body_limit_of
 from apps.core.problems import exception_handler
 from apps.core.serializers import Query
 
-
-class NoQuery(Query):
-    """What a verb without declared query parameters takes: none."""
+WRITES = frozenset({"post", "put", "patch", "delete"})
 
 
 class HubRequest(Request):
     """A request whose body may be chunked: the REST framework asks only ``Content-Length`` whether there is one."""
 
+    def body_bytes(self) -> bytes:
+        """Return the body as it was sent, of at most the view's limit."""
+        return read_body(self._request, body_limit_of(self.parser_context["view"]))
+
     def _parse(self) -> tuple[Any, MultiValueDict[str, Any]]:
-        view = self.parser_context["view"]
-        body = read_body(self._request, body_limit_of(view))
+        body = self.body_bytes()
         if not body:
-            if view.body_required:
+            if self.parser_context["view"].body_required:
                 raise MalformedBody("The body is empty; send a JSON object.")
             return {}, MultiValueDict()
-        parser = self.negotiator.select_parser(self, self.parsers)
+        parser = self.negotiator.select_parser(self, self.parsers or ()) if self.negotiator else None
         if parser is None:
             raise UnsupportedMediaType
         return parser.parse(BytesIO(body), self.content_type, self.parser_context), MultiValueDict()
@@ -44,8 +47,8 @@ class HubView(APIView):
     """Base of the REST views. A verb is a method that parses, calls one service and returns a ``Response``.
 
     ``queries`` declares the query parameters of each verb (lower case); their values are in ``self.query``.
-    ``live`` views (blocking reads, streams) carry no ETag. ``body_limit`` is in bytes; without ``body_required`` an
-    empty body is read as ``{}``.
+    ``live`` views (blocking reads, streams) carry no ETag. ``body_limit`` is in bytes; where ``body_required`` is off
+    an empty body is read as ``{}``.
     """
 
     queries: ClassVar[Mapping[str, type[Query]]] = {}
@@ -55,10 +58,16 @@ class HubView(APIView):
 
     query: dict[str, Any]
 
-    @property
-    def default_response_headers(self) -> dict[str, str]:
-        """No headers: only a 405 and the answer to OPTIONS name the verbs."""
-        return {}
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer ``request``; every exception becomes a problem document."""
+        self.args, self.kwargs = args, kwargs
+        self.headers: dict[str, str] = {}
+        self.request = hub_request = self.initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(hub_request, *args, **kwargs)
+            return self._answer(hub_request)
+        except Exception as error:
+            return exception_handler(error, {"view": self})
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HubRequest:
         """Wrap Django's request."""
@@ -78,29 +87,32 @@ class HubView(APIView):
     def read_query(self, request: Request) -> dict[str, Any]:
         """Return the checked query parameters; HEAD takes those of GET."""
         verb = "get" if request.method == "HEAD" else str(request.method).lower()
-        return self.queries.get(verb, NoQuery).read(request.query_params)
+        declared = self.queries.get(verb, Query)
+        if declared is Query and not request.query_params:
+            return {}
+        return declared.read(dict(request.query_params.lists()))
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Refuse a verb that this route does not know."""
-        raise MethodNotAllowed(str(request.method), self.allowed_methods)
-
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]  # as in APIView
         """Say which verbs this route knows."""
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]  # a ready answer
-        """Turn any exception into a problem document."""
-        return exception_handler(exc, {"view": self})
+    def _answer(self, request: HubRequest) -> HttpResponseBase:
+        verb = str(request.method).lower()
+        handler = getattr(self, verb, None) if verb in self.http_method_names else None
+        if handler is None:
+            raise MethodNotAllowed(str(request.method), self.allowed_methods)
+        if verb not in WRITES or idempotency.HEADER not in request.headers:
+            return self._finished(handler(request, *self.args, **self.kwargs))
+        claim = idempotency.Claim.of(request._request, caller=_scope_of(request), body=request.body_bytes())
+        return idempotency.answer_once(claim, lambda: self._finished(handler(request, *self.args, **self.kwargs)))
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def _finished(self, response: HttpResponseBase) -> HttpResponseBase:
         """Render the answer; a read that is not live gets its ETag, or becomes a 304."""
-        response = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(response, Response):
-            response = response.render()
-        if response.status_code == 200 and request.method in ("GET", "HEAD") and not (self.live or response.streaming):
-            return conditional(request._request, response)
+            response = self.finalize_response(self.request, response).render()
+        readable = isinstance(response, HttpResponse) and response.status_code == 200
+        if readable and not self.live and self.request.method in ("GET", "HEAD"):
+            return conditional(self.request._request, cast(HttpResponse, response))
         return response
 
 
@@ -114,3 +126,9 @@ class PublicView(HubView):
     def read_query(self, request: Request) -> dict[str, Any]:
         """Ignore the query: programs that we do not know add parameters that we do not know."""
         return {}
+
+
+def _scope_of(request: Request) -> str:
+    """Return whose keys the caller's are; of those who need no credentials all that is known is the address."""
+    caller: object = request.user
+    return caller.scope if isinstance(caller, Caller) else f"public:{request.META.get('REMOTE_ADDR', '')}"
