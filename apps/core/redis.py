@@ -5,12 +5,15 @@ had read. A caller that may repeat a command does so itself, knowing what it rep
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
+import redis.asyncio
 from django.conf import settings
 from redis import Redis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import (
@@ -36,6 +39,7 @@ __all__ = [
     "RedisError",
     "ResponseError",
     "WatchError",
+    "async_client",
     "blocking_client",
     "client",
     "connect",
@@ -54,6 +58,13 @@ AWAY: tuple[type[RedisError], ...] = (
 
 SOCKET_TIMEOUT_SECONDS = 2.0
 MAX_BLOCK_SECONDS = 5.0
+OPTIONS: dict[str, Any] = {
+    "decode_responses": True,
+    "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+    "socket_keepalive": True,
+    "health_check_interval": 15,
+    "client_name": "xerpium",
+}
 
 
 @lru_cache(maxsize=1)
@@ -71,6 +82,19 @@ def blocking_client() -> "redis.Redis":
     return connect(settings.REDIS_URL, socket_timeout=MAX_BLOCK_SECONDS + SOCKET_TIMEOUT_SECONDS)
 
 
+def async_client() -> "redis.asyncio.Redis":
+    """Return a new client for the running event loop, to which it belongs; its owner closes it."""
+    return cast(
+        redis.asyncio.Redis,
+        _connect(
+            settings.REDIS_URL,
+            {**OPTIONS, "retry": AsyncRetry(NoBackoff(), 0), "socket_timeout": SOCKET_TIMEOUT_SECONDS},
+            redis.asyncio.Redis,
+            AsyncSentinel,
+        ),
+    )
+
+
 def connect(url: str, *, socket_timeout: float, decode_responses: bool = True) -> "redis.Redis":
     """Return a client with a pool of its own for ``url``; no connection is made before the first command.
 
@@ -78,21 +102,18 @@ def connect(url: str, *, socket_timeout: float, decode_responses: bool = True) -
     ``redis+sentinel://[user:password@]sentinel[:26379][,sentinel…]/master[/database]`` (``rediss+sentinel`` for TLS to
     the master and the sentinels); ``?sentinel_username=…&sentinel_password=…`` log in to the sentinels.
     """
-    options: dict[str, Any] = {
-        "decode_responses": decode_responses,
+    options = {
+        **OPTIONS,
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": socket_timeout,
-        "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
-        "socket_keepalive": True,
-        "health_check_interval": 15,
-        "client_name": "xerpium",
+        "decode_responses": decode_responses,
     }
-    if "+sentinel:" in url:
-        return _connect_by_sentinel(url, options)
-    return redis.Redis.from_url(url, **options)
+    return cast(redis.Redis, _connect(url, options, redis.Redis, Sentinel))
 
 
-def _connect_by_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
+def _connect(url: str, options: dict[str, Any], plain: type[Any], sentinel: type[Any]) -> Any:
+    if "+sentinel:" not in url:
+        return plain.from_url(url, **options)
     parts = urlsplit(url)
     master, _, database = parts.path.strip("/").partition("/")
     hosts = [_host_and_port(address) for address in parts.netloc.rpartition("@")[2].split(",")]
@@ -103,11 +124,11 @@ def _connect_by_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
         "password": query.get("sentinel_password"),
         "socket_timeout": SOCKET_TIMEOUT_SECONDS,
         "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
+        "retry": options["retry"],
         **tls,
     }
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    master_client: redis.Redis = Sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
+    return sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
         master,
         db=int(database or 0),
         username=unquote(user) or None,
@@ -115,7 +136,6 @@ def _connect_by_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
         **options,
         **tls,
     )
-    return master_client
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
