@@ -26,7 +26,6 @@ MAX_LIMIT = 500
 
 Item = TypeVar("Item")
 Key = tuple[Any, ...]
-AnyField = Field[Any, Any]
 
 
 class ListQuery(Query):
@@ -158,7 +157,7 @@ def _values(model: type[Model], names: tuple[str, ...], after: Key) -> Key:
         raise bad_cursor()
     try:
         values = tuple(
-            cast(AnyField, model._meta.get_field(name)).to_python(value)
+            cast("Field[Any, Any]", model._meta.get_field(name)).to_python(value)
             for name, value in zip(names, after, strict=True)
         )
     except (ValidationError, OverflowError):
