@@ -23,13 +23,13 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
-def free_port() -> int:
-    """Return a loopback port that nothing listens on.
+def free_port(preferred: int = 0) -> int:
+    """Return a loopback port that nothing listens on, ``preferred`` if that is free.
 
     Raises:
         StartError: none was found.
     """
-    for port in random.sample(CANDIDATES, ATTEMPTS):
+    for port in [preferred] * bool(preferred) + random.sample(CANDIDATES, ATTEMPTS):
         if is_free(port):
             return port
     raise StartError(

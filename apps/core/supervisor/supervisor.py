@@ -1,0 +1,88 @@
+"""Starting groups of parts, waiting until they answer, and stopping them in the opposite order."""
+
+import asyncio
+from collections.abc import Iterable
+
+from apps.core.engines import StartError
+from apps.core.supervisor.child import Child
+from apps.core.supervisor.life import Life
+from apps.core.supervisor.log import Log
+from apps.core.supervisor.parts import Part
+
+STILL_WAITING_SECONDS = 10.0
+
+
+class Supervisor:
+    """Every child of this process."""
+
+    def __init__(self, log: Log) -> None:
+        """Begin with none."""
+        self._log = log
+        self._groups: list[list[Child]] = []
+        self._hurry = asyncio.Event()
+
+    @property
+    def children(self) -> list[Child]:
+        """All of them, in the order in which they were started."""
+        return [child for group in self._groups for child in group]
+
+    def start(self, parts: Iterable[Part]) -> list[Child]:
+        """Start ``parts`` together; they will also be stopped together."""
+        group = [Child(part, self._log) for part in parts]
+        self._groups.append(group)
+        return group
+
+    async def until_answering(self, children: Iterable[Child]) -> None:
+        """Wait until all of them answer, however long that takes, and say now and then which do not."""
+        waiting = {asyncio.create_task(child.answering.wait(), name=child.part.name) for child in children}
+        try:
+            while waiting:
+                _, waiting = await asyncio.wait(waiting, timeout=STILL_WAITING_SECONDS)
+                if waiting:
+                    names = ", ".join(sorted(task.get_name() for task in waiting))
+                    self._log.hub(f"still waiting for: {names}")
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def until_answering_or_hopeless(self, child: Child) -> None:
+        """Wait until a part answers without which nothing can go on.
+
+        Raises:
+            StartError: it dies each time it is started.
+        """
+        outcomes = [asyncio.create_task(event.wait()) for event in (child.answering, child.hopeless)]
+        try:
+            await asyncio.wait(outcomes, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in outcomes:
+                task.cancel()
+        if not child.answering.is_set():
+            raise StartError(f"{child.part.name} does not start: look at {child.part.hint}.")
+
+    async def run_to_end(self, part: Part) -> list[str]:
+        """Run a part that does its work and ends, and return what it said.
+
+        Raises:
+            StartError: it failed.
+        """
+        lines: list[str] = []
+
+        def say(line: str) -> None:
+            lines.append(line)
+            self._log.part(part.name, line)
+
+        if await Life(part, say).run() != 0:
+            raise StartError(f"{part.name} failed ({lines[-1] if lines else 'without a word'}): look at {part.hint}.")
+        return lines
+
+    def hurry(self) -> None:
+        """Stop waiting for parts that are being stopped: kill them."""
+        self._hurry.set()
+
+    async def stop(self) -> None:
+        """Stop everything, group by group, the last started first; nothing is left when this returns."""
+        while self._groups:
+            group = self._groups.pop()
+            self._log.hub(f"stopping {', '.join(child.part.name for child in group)}")
+            await asyncio.gather(*(child.stop(self._hurry) for child in group))
