@@ -121,7 +121,16 @@ def _change_of(group: Sequence[Move]) -> dict[str, Any]:
 
 
 def _update_instances(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    columns = ("id", "status", "status_since", "reported_status", "polled_status", "draining", "weight_override", "revision")
+    columns = (
+        "id",
+        "status",
+        "status_since",
+        "reported_status",
+        "polled_status",
+        "draining",
+        "weight_override",
+        "revision",
+    )
     cursor.execute(
         """
         UPDATE registry_instance i

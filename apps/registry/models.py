@@ -143,7 +143,10 @@ class HistoryEntry(models.Model):
 
     REGISTERED, UPDATED, STATUS = "registered", "updated", "status_changed"
     DRAINED, RESUMED, DEREGISTERED, WEIGHED, NOTED = "drained", "resumed", "deregistered", "weight_changed", "noted"
-    CHANGES = [(word, word.replace("_", " ")) for word in (REGISTERED, UPDATED, STATUS, DRAINED, RESUMED, DEREGISTERED, WEIGHED, NOTED)]
+    CHANGES = [
+        (word, word.replace("_", " "))
+        for word in (REGISTERED, UPDATED, STATUS, DRAINED, RESUMED, DEREGISTERED, WEIGHED, NOTED)
+    ]
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="history")
     instance_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  null: the service as a whole
@@ -227,7 +230,9 @@ class Leadership(models.Model):
     expires_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(expires_at__gte=F("renewed_at")), name="registry_leadership_times")]
+        constraints = [
+            models.CheckConstraint(condition=Q(expires_at__gte=F("renewed_at")), name="registry_leadership_times")
+        ]
 
     def __str__(self) -> str:
         return f"{self.duty}: {self.holder}"

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
-from apps.registry.catalog import Catalog
+from apps.registry.catalog import Catalog, Companies, visible
 from apps.registry.live import live
 from apps.registry.models import HistoryEntry, PollHour, PollResult, Protection, Service
 
@@ -36,14 +36,14 @@ def protection_is_active() -> bool:
     return Protection.objects.filter(id=1, since__isnull=False).exists()
 
 
-def service_history(name: str) -> QuerySet[HistoryEntry]:
+def service_history(name: str, *, companies: Companies = "*") -> QuerySet[HistoryEntry]:
     """Return the history of a service, newest first.
 
     Raises:
-        NotFound: no such service was ever registered.
+        NotFound: no such service was ever registered, or another company's.
     """
-    service = Service.objects.filter(name=name).only("id").first()
-    if service is None:
+    service = Service.objects.filter(name=name).only("id", "company_id").first()
+    if service is None or not visible(service.company_id, companies):
         raise NotFound(f"No service is named {name!r}.")
     return service.history.order_by("-id")
 

@@ -7,11 +7,25 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from rest_framework import serializers
 
-from apps.core.serializers import StrictSerializer
+from apps.core.pagination import ListQuery
+from apps.core.serializers import Query, StrictSerializer
 from apps.registry import models, versions
+from xerpium_sdk.wire.registry import Status
 
 RESERVED_NAMES = frozenset(
-    {"register", "health", "graph", "catalog", "stream", "instances", "history", "manifest", "drain", "resume", "revisions"}
+    {
+        "register",
+        "health",
+        "graph",
+        "catalog",
+        "stream",
+        "instances",
+        "history",
+        "manifest",
+        "drain",
+        "resume",
+        "revisions",
+    }
 )
 NAME = re.compile(models.NAME_PATTERN.removeprefix("^").removesuffix("$"))
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
@@ -33,7 +47,9 @@ def service_name(value: str) -> str:
             "A name has 1 to 100 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit.", "name"
         )
     if value in RESERVED_NAMES:
-        raise serializers.ValidationError(f"{value!r} is the address of something else: choose another.", "reserved_name")
+        raise serializers.ValidationError(
+            f"{value!r} is the address of something else: choose another.", "reserved_name"
+        )
     return value
 
 
@@ -183,3 +199,35 @@ class ReasonSerializer(StrictSerializer):
     """What drain and resume take."""
 
     reason = _text(max_length=500, required=False, allow_blank=True, default="")
+
+
+class ServiceListQuery(ListQuery):
+    """Filters of ``GET services/``."""
+
+    tag = _text(max_length=100, required=False)
+    capability = _text(max_length=100, required=False)
+    status = serializers.ChoiceField(choices=models.STATUS_CHOICES, required=False, help_text="Of the service.")
+    dependency = _text(max_length=100, required=False, help_text="Who declares this one.")
+    company_id = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    q = _text(max_length=100, required=False, help_text="Part of a name, a tag or a capability.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Read the status as a status."""
+        if "status" in attrs:
+            attrs["status"] = Status(attrs["status"])
+        return attrs
+
+
+class BlockingQuery(Query):
+    """Parameters of ``GET services/{name}``."""
+
+    version = _text(max_length=256, required=False, help_text="An npm-style range, such as ^1.2.")
+    zone = _text(max_length=100, required=False, help_text="Instances of this zone come first.")
+    wait = serializers.IntegerField(min_value=0, max_value=60, required=False, help_text="Seconds.")
+    revision = serializers.IntegerField(min_value=0, max_value=2**63 - 1, required=False)
+
+
+class HistoryQuery(ListQuery):
+    """Parameters of a service's history."""
+
+    instance_id = _text(max_length=200, required=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from apps.core.errors import InvalidInput, FieldError, NotFound
+from apps.core.errors import FieldError, InvalidInput, NotFound
 from apps.registry import changes, leases, lifecycle, rows
 from apps.registry.changes import Move
 from apps.registry.documents import Row
@@ -37,7 +37,9 @@ def instance_resume(*, service: str, instance_id: str, reason: str, actor: str, 
     return _decide_one(service, instance_id, lambda row: _drained(row, False, reason, actor, now), now)
 
 
-def instance_weigh(*, service: str, instance_id: str, weight: int | None, reason: str, actor: str, now: dt.datetime) -> Row:
+def instance_weigh(
+    *, service: str, instance_id: str, weight: int | None, reason: str, actor: str, now: dt.datetime
+) -> Row:
     """Set the operator's weight of an instance (0 to 10,000), or with None return to what the service declares.
 
     Raises:
@@ -138,7 +140,9 @@ def deregister_rows(
         old = Status(row["status"])
         silent = {"silent": (now - row["status_since"]).total_seconds(), "limit": row["deregister_after_seconds"]}
         gone = lifecycle.Vitals(draining=row["draining"], deregistered=True)
-        moves.append(Move(row, HistoryEntry.DEREGISTERED, old, rows.judge(row, gone, cause, now=now, **silent, **facts), actor))
+        moves.append(
+            Move(row, HistoryEntry.DEREGISTERED, old, rows.judge(row, gone, cause, now=now, **silent, **facts), actor)
+        )
     changes.write_moves(cursor, moves, now=now)
     pks = [row["id"] for row in leaving]
     cursor.execute("UPDATE registry_vitals SET next_due_at = NULL WHERE instance_id = ANY(%s)", [pks])

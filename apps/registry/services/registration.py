@@ -78,7 +78,9 @@ def _service_of(cursor: CursorWrapper, name: str, company_id: int | None, now: d
     return int(found[0])
 
 
-def _registered_row(declared: Mapping[str, Any], known: Row | None, service_pk: int, now: dt.datetime) -> tuple[Row, str]:
+def _registered_row(
+    declared: Mapping[str, Any], known: Row | None, service_pk: int, now: dt.datetime
+) -> tuple[Row, str]:
     """Return the row as this registration leaves it, and why, in plain words. What operators decided stays."""
     old = known or {"id": None, "status": None, "weight_override": None, "revision": 0}
     vitals = lifecycle.registered_again(rows.vitals_of(known)) if known else lifecycle.Vitals()

@@ -26,7 +26,13 @@ class Reported:
 
 
 def instances_report(
-    *, service: str, instance_ids: Sequence[str], status: Status, details: Mapping[str, Any], actor: str, now: dt.datetime
+    *,
+    service: str,
+    instance_ids: Sequence[str],
+    status: Status,
+    details: Mapping[str, Any],
+    actor: str,
+    now: dt.datetime,
 ) -> Reported:
     """Store what ``instance_ids`` of ``service`` report, and renew their leases.
 

@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from dataclasses import dataclass
-
 from typing import Any
 
 from django.db import connection, transaction

@@ -1,0 +1,247 @@
+"""The registry's hot routes on the event loop: discovery, heartbeats, blocking queries, the catalogue's stream.
+
+Each has an ordinary twin in `apps.registry.views` that answers the same bytes; whatever is not plainly the common case is
+left to it.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from redis.exceptions import RedisError
+
+from apps.core import strictjson
+from apps.core.asgi import JSON, Application, Header, Receive, Request, Scope, Send, replaying
+from apps.core.errors import HubError
+from apps.core.etags import matches
+from apps.registry import sse
+from apps.registry.catalog import Rendered
+from apps.registry.feed import Feed
+from apps.registry.heartbeats import Heartbeats
+from apps.registry.live import LiveCatalog, live
+from apps.registry.models import REPORTABLE
+from xerpium_sdk.wire.registry import Status
+
+logger = logging.getLogger(__name__)
+
+SERVICES = "/api/v1/services/"
+HEALTH = "/api/v1/services/health"
+STREAM = "/api/v1/catalog/stream"
+NOT_NAMES = frozenset({"register", "health", "graph"})
+REPORT_FIELDS = frozenset({"service_name", "status", "details", "timestamp", "instance_id"})
+REPORTABLE_WORDS = frozenset(status.value for status in REPORTABLE)
+PRIVATE = (b"cache-control", b"private, no-cache")
+LONGEST_WAIT = 60
+
+
+class RegistryEdge:
+    """Answers the hot routes; `handle` says whether it did, and with what input the request goes on if not."""
+
+    def __init__(self, source: LiveCatalog = live) -> None:
+        self._live = source
+        self._feed: Feed | None = None
+        self._heartbeats = Heartbeats()
+
+    def open(self) -> None:
+        """Begin following the catalogue; called on the event loop that will serve."""
+        self._live.start()
+        self._feed = Feed(self._live.catalog)
+
+    async def close(self) -> None:
+        """End the streams and let go of Redis."""
+        if self._feed is not None:
+            self._feed.close()
+        await self._heartbeats.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, django: Application) -> None:
+        """Answer one request, or hand it to ``django``."""
+        path: str = scope["path"]
+        if self._feed is None or not self._live.is_loaded or not path.startswith("/api/v1/"):
+            return await django(scope, receive, send)
+        request = Request(scope, receive, send)
+        if not request.usable:
+            return await django(scope, receive, send)
+        if request.path == HEALTH and request.method == "POST":
+            return await self._report(request, django)
+        if request.method in ("GET", "HEAD"):
+            if request.path == STREAM and request.method == "GET" and not request.query:
+                return await self._stream(request)
+            if request.path.startswith(SERVICES) and await self._read(request, self._feed):
+                return None
+        return await django(scope, receive, send)
+
+    async def _read(self, request: Request, feed: Feed) -> bool:
+        name = request.path[len(SERVICES) :]
+        if "/" in name or name in NOT_NAMES:
+            return False
+        if not request.query:
+            rendered = self._live.catalog.record(name)
+            if rendered is None:
+                return False
+            await self._answer(request, rendered)
+            return True
+        wanted = blocking_query(request.query)
+        if wanted is None:
+            return False
+        return await self._wait(request, feed, name, *wanted)
+
+    async def _wait(self, request: Request, feed: Feed, name: str, wait: int, revision: int) -> bool:
+        """Answer a blocking query: the record once it is newer, 204 when it is not in time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        while True:
+            rendered = self._live.catalog.record(name)
+            if rendered is not None and rendered.revision > revision:
+                await self._answer(request, rendered)
+                return True
+            remaining = deadline - loop.time()
+            if remaining <= 0:
+                break
+            try:
+                if not await _unless_gone(request, feed.changed(name, remaining)):
+                    return True
+            except HubError:
+                return False
+        if rendered is None:
+            return False
+        await request.answer(204, self._marked([]))
+        return True
+
+    async def _answer(self, request: Request, rendered: Rendered) -> None:
+        headers: list[Header] = [(b"etag", rendered.etag.encode()), PRIVATE]
+        known = request.headers.get(b"if-none-match")
+        if known is not None and matches(known.decode("latin-1"), rendered.etag):
+            return await request.answer(304, self._marked(headers))
+        return await request.answer(200, self._marked([JSON, *headers]), rendered.body)
+
+    def _marked(self, headers: list[Header]) -> list[Header]:
+        stale = self._live.staleness()
+        return headers if stale is None else [*headers, (b"x-catalog-stale", b"%d" % stale)]
+
+    async def _report(self, request: Request, django: Application) -> None:
+        body = await request.body()
+        if body is None:
+            return await django(request.scope, request.receive, request.send)
+        answer = await self._renewed(request, body)
+        if answer is None:
+            return await django(request.scope, replaying(body, request.receive), request.send)
+        return await request.answer(200, [JSON], answer)
+
+    async def _renewed(self, request: Request, body: bytes) -> bytes | None:
+        """Renew the leases of a report that changes nothing and return the answer; None leaves it to the twin."""
+        report = plain_report(body)
+        if report is None:
+            return None
+        catalog = self._live.catalog
+        found = catalog.instance_for_report(report["service_name"], report.get("instance_id"), request.peer)
+        record = catalog.record(report["service_name"])
+        word = report["status"]
+        if record is None or not found or not all(_is_settled(row.document, word) for row in found):
+            return None
+        now = dt.datetime.now(dt.UTC)
+        try:
+            await self._heartbeats.renew(found, report.get("details"), now)
+        except RedisError:
+            return None
+        seen = int(now.timestamp() * 1000)
+        catalog.touch({row.pk: seen for row in found})
+        return orjson.dumps(
+            {
+                "status": Status.worst(*(row.status for row in found)).value,
+                "lease_seconds": min(row.document["lease_seconds"] for row in found),
+                "revision": record.revision,
+            }
+        )
+
+    async def _stream(self, request: Request) -> None:
+        feed = self._feed
+        assert feed is not None
+        headers = [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()]
+        since = sse.last_event_id(request.headers.get(b"last-event-id", b"").decode("latin-1"))
+        await request.send(
+            {"type": "http.response.start", "status": 200, "headers": [*headers, *request.common_headers()]}
+        )
+        frames = feed.frames(since)
+        gone = asyncio.ensure_future(_disconnected(request.receive))
+        try:
+            await _send_until_gone(frames, gone, request.send)
+        finally:
+            gone.cancel()
+            await frames.aclose()  # type: ignore[attr-defined]  # an async generator
+
+
+async def _send_until_gone(frames: Any, gone: "asyncio.Future[None]", send: Send) -> None:
+    while True:
+        following = asyncio.ensure_future(anext(frames, None))
+        await asyncio.wait({following, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            return
+        frame = following.result()
+        if frame is None:
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.body", "body": frame, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _unless_gone(request: Request, waiting: Any) -> bool:
+    """Await ``waiting`` while the client is there; return whether it still is."""
+    task, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(_disconnected(request.receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        return not gone.done()
+    finally:
+        for one in (task, gone):
+            one.cancel()
+
+
+def blocking_query(query: bytes) -> tuple[int, int] | None:
+    """Return ``(wait, revision)`` of a query string that says just these, both in range; None leaves it to the twin."""
+    try:
+        given = dict(parse_qsl(query.decode("ascii"), strict_parsing=True, max_num_fields=4))
+    except (ValueError, UnicodeDecodeError):
+        return None
+    wait, revision = given.pop("wait", ""), given.pop("revision", "")
+    if given or query.count(b"=") != 2 or not (wait.isdigit() and revision.isdigit()) or len(wait + revision) > 20:
+        return None
+    return (int(wait), int(revision)) if int(wait) <= LONGEST_WAIT else None
+
+
+def plain_report(body: bytes) -> dict[str, Any] | None:
+    """Return a report that is well formed in the plainest way, or None; the twin says what is wrong with the rest."""
+    try:
+        report = strictjson.parse(body, limit=len(body))
+    except (strictjson.NotJSON, strictjson.TooLong):
+        return None
+    if not isinstance(report, dict) or not REPORT_FIELDS.issuperset(report):
+        return None
+    texts = (report.get("service_name"), report.get("status"), report.get("instance_id", ""))
+    if not all(isinstance(text, str) for text in texts) or report["status"] not in REPORTABLE_WORDS:
+        return None
+    if not isinstance(report.get("details", {}), dict):
+        return None
+    timestamp = report.get("timestamp")
+    if timestamp is not None:
+        try:
+            dt.datetime.fromisoformat(timestamp)
+        except (ValueError, TypeError):
+            return None
+    return report
+
+
+def _is_settled(document: Any, word: str) -> bool:
+    """Whether a report of ``word`` leaves an instance as it is, so that only its lease has to be renewed."""
+    return bool(document["reported_status"] == word and document["status"] not in ("stale", "deregistered"))

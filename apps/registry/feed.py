@@ -1,0 +1,121 @@
+"""Changes of the catalogue on the event loop: who waits for one service, and who listens to all of them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from apps.core.errors import Unavailable
+from apps.registry import sse
+from apps.registry.catalog import Catalog, Update
+
+MAX_WAITING = 20_000
+MAX_STREAMS = 5_000
+# A reader that is this many changes behind is let go; it comes back with the id of what it saw last.
+MAX_BEHIND = 1_000
+
+
+class Feed:
+    """Hands changes from whichever thread made them to coroutines. Belongs to one event loop and one catalogue."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._loop = asyncio.get_running_loop()
+        self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._waiting_count = 0
+        self._streams: set[asyncio.Queue[Update | None]] = set()
+        self._unsubscribe = catalog.subscribe(self._hand_over)
+
+    def close(self) -> None:
+        """Stop listening and end all streams."""
+        self._unsubscribe()
+        for stream in list(self._streams):
+            stream.put_nowait(None)
+
+    def _hand_over(self, update: Update) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._deliver, update)
+
+    def _deliver(self, update: Update) -> None:
+        for future in self._waiting.pop(update.name, ()):
+            if not future.done():
+                future.set_result(None)
+        for stream in list(self._streams):
+            if stream.qsize() >= MAX_BEHIND:
+                self._streams.discard(stream)
+                stream.put_nowait(None)
+            else:
+                stream.put_nowait(update)
+
+    async def changed(self, name: str, seconds: float) -> bool:
+        """Wait until the service ``name`` changes, at most ``seconds``; return whether it did.
+
+        Raises:
+            Unavailable: too many wait already.
+        """
+        if self._waiting_count >= MAX_WAITING:
+            raise Unavailable("Too many blocking queries are open on this hub.", retry_after=5)
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._waiting[name].add(future)
+        self._waiting_count += 1
+        try:
+            await asyncio.wait_for(future, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting_count -= 1
+            self._forget(name, future)
+        return True
+
+    def _forget(self, name: str, future: "asyncio.Future[None]") -> None:
+        others = self._waiting.get(name)
+        if others is not None:
+            others.discard(future)
+            if not others:
+                del self._waiting[name]
+
+    @contextmanager
+    def _listening(self) -> "Iterator[asyncio.Queue[Update | None]]":
+        if len(self._streams) >= MAX_STREAMS:
+            raise Unavailable("Too many catalogue streams are open on this hub.", retry_after=5)
+        stream: asyncio.Queue[Update | None] = asyncio.Queue()
+        self._streams.add(stream)
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+
+    async def frames(self, since: int | None) -> AsyncIterator[bytes]:
+        """Yield the stream's frames: what a client with revision ``since`` lacks, then changes as they come.
+
+        Raises:
+            Unavailable: too many listen already.
+        """
+        with self._listening() as stream:
+            sent, frames = opening(self._catalog, since)
+            for one in frames:
+                yield one
+            while True:
+                try:
+                    update = await asyncio.wait_for(stream.get(), sse.KEEP_ALIVE_SECONDS)
+                except TimeoutError:
+                    yield sse.KEEP_ALIVE
+                    continue
+                if update is None:
+                    return
+                if update.revision > sent:
+                    yield sse.frame("change", update.revision, update.body)
+
+
+def opening(catalog: Catalog, since: int | None) -> tuple[int, list[bytes]]:
+    """Return the revision that a stream begins with and its first frames.
+
+    They are the changes since ``since`` when those are still known, else a snapshot of everything.
+    """
+    missed = catalog.changes_since(since) if since is not None else None
+    if missed is None or since is None:
+        revision, body = catalog.snapshot()
+        return revision, [sse.frame("snapshot", revision, body)]
+    frames = [sse.frame("change", update.revision, update.body) for update in missed]
+    # A client that missed nothing must learn at once that the stream is alive.
+    return max([since, *(update.revision for update in missed)]), frames or [sse.KEEP_ALIVE]

@@ -1,0 +1,202 @@
+"""The catalogue of this process, and the thread that keeps it current.
+
+It loads the projection from Redis and follows the change stream. While Redis or the relay is away it asks PostgreSQL for
+what changed since its own revision, twice a second. While both are away it keeps serving what it has and says for how
+long nobody could confirm it (docs/operating: "When an engine is away").
+"""
+
+import logging
+import threading
+import time
+from typing import Any
+
+import orjson
+from django.db import connection
+from redis.exceptions import RedisError
+
+from apps.core.errors import Unavailable
+from apps.core.redis import blocking_client, client
+from apps.registry import leases, projection
+from apps.registry.catalog import Catalog, CatalogGapError
+from xerpium_sdk.wire.keys import REGISTRY_CHANGES, RELAY_ALIVE
+
+logger = logging.getLogger(__name__)
+
+# Redis is asked again at least this often, so that nothing is ever confirmed for longer (contract: 1 s).
+BLOCK_MS = 400
+PAUSE_SECONDS = 0.5
+TOUCH_SECONDS = 0.9
+FIRST_LOAD_SECONDS = 5.0
+STALE_AFTER_SECONDS = 1.5
+BATCH = 500
+
+
+class SourceAway(Exception):
+    """Raised when Redis cannot be relied on for changes: it is away, it is empty, or nobody relays to it."""
+
+
+class LiveCatalog:
+    """A `Catalog` and its follower; the thread starts with the first reader, so that a command that reads none has none."""
+
+    def __init__(self) -> None:
+        self.catalog = Catalog()
+        self._starting = threading.Lock()
+        self._loaded = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._confirmed_at = 0.0
+        self._touched_ms = 0
+        self._trouble = ""
+
+    def ready(self) -> Catalog:
+        """Return the catalogue, loaded.
+
+        Raises:
+            Unavailable: it was never loaded, and nobody answers to load it from.
+        """
+        if not self._loaded.is_set():
+            self.start()
+            if not self._loaded.wait(FIRST_LOAD_SECONDS):
+                raise Unavailable("The catalogue is not loaded yet: PostgreSQL and Redis are away.")
+        return self.catalog
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is anything to serve."""
+        return self._loaded.is_set()
+
+    def staleness(self) -> float | None:
+        """Return for how many seconds nobody could confirm that the catalogue is current; None while it is."""
+        age = time.monotonic() - self._confirmed_at
+        return age if age > STALE_AFTER_SECONDS else None
+
+    def start(self) -> None:
+        """Start following, once."""
+        with self._starting:
+            if self._thread is None:
+                self._stopping.clear()
+                self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following and forget everything; the next reader begins anew."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        self._stopping.set()
+        if thread is not None:
+            thread.join()
+        self._loaded.clear()
+        self.catalog = Catalog()
+        self._touched_ms = 0
+
+    def fold(self, changes: list[dict[str, Any]]) -> None:
+        """Take changes that this process has just committed, so that their writer reads them at once."""
+        if self._loaded.is_set():
+            for change in changes:
+                self._apply(change)
+
+    def _apply(self, change: dict[str, Any]) -> None:
+        try:
+            self.catalog.apply(change)
+        except CatalogGapError:
+            logger.info("Changes of the catalogue are missing; it will be loaded again.")
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._follow_redis()
+            except (SourceAway, RedisError) as error:
+                self._note_trouble(f"{error}" or type(error).__name__)
+                self._ask_postgres()
+                self._stopping.wait(PAUSE_SECONDS)
+            except Exception:
+                # The catalogue must outlive any one bad entry: say so, load everything again.
+                logger.exception("Following the catalogue's changes failed; it is loaded again.")
+                self._stopping.wait(PAUSE_SECONDS)
+
+    def _follow_redis(self) -> None:
+        """Load the projection, then follow the stream until something is in the way."""
+        self._check_relay()
+        self._load_projection()
+        self._note_trouble("")
+        checked = time.monotonic()
+        while not self._stopping.is_set():
+            asked_at = time.monotonic()
+            self._read_stream()
+            self._confirmed_at = asked_at
+            if asked_at - checked >= PAUSE_SECONDS:
+                self._check_relay()
+                checked = asked_at
+                self._touch()
+
+    def _check_relay(self) -> None:
+        if not client().exists(RELAY_ALIVE):
+            raise SourceAway("the relay is not running")
+
+    def _load_projection(self) -> None:
+        found = projection.read_projection(client())
+        if found is None:
+            raise SourceAway("Redis holds no catalogue")
+        revision, rows = found
+        if not self._loaded.is_set() or revision > self.catalog.revision:
+            self._load(revision, rows)
+
+    def _load(self, revision: int, rows: list[dict[str, Any]], *, rewind: bool = False) -> None:
+        self.catalog.load(revision, rows, rewind=rewind)
+        self._touched_ms = 0
+        self._confirmed_at = time.monotonic()
+        self._loaded.set()
+
+    def _read_stream(self) -> None:
+        position = f"{self.catalog.revision}-0"
+        reply = blocking_client().xread({REGISTRY_CHANGES: position}, count=BATCH, block=BLOCK_MS)
+        entries = [entry for _, found in reply or () for entry in found]
+        for _, fields in entries:
+            self._apply(orjson.loads(fields["change"]))
+        # The stream is in order and without holes: what it skipped (it was trimmed, or Redis lost it) will not come.
+        if entries and self.catalog.revision < int(entries[-1][0].partition("-")[0]):
+            self._reload()
+
+    def _reload(self) -> None:
+        found = projection.read_projection(client())
+        if found is None:
+            raise SourceAway("Redis holds no catalogue")
+        self._load(*found)
+
+    def _touch(self) -> None:
+        """Bring in when instances were last seen: reading only who was heard of since the last time."""
+        seen = leases.seen_since(self._touched_ms)
+        if seen:
+            self.catalog.touch(seen)
+            self._touched_ms = max(seen.values())
+
+    def _ask_postgres(self) -> None:
+        asked_at = time.monotonic()
+        try:
+            if self._loaded.is_set():
+                self._merge(*projection.read_since(self.catalog.revision))
+            else:
+                self._load(*projection.read_all())
+            self._confirmed_at = asked_at
+        except Exception as error:
+            self._note_trouble(f"{self._trouble}; PostgreSQL: {error}".replace("\n", " "))
+        finally:
+            connection.close()
+
+    def _merge(self, revision: int, rows: list[dict[str, Any]]) -> None:
+        if revision < self.catalog.revision:
+            # PostgreSQL was restored to an earlier state, and it is the truth.
+            self._load(*projection.read_all(), rewind=True)
+        elif revision > self.catalog.revision:
+            self.catalog.catch_up(revision, rows)
+
+    def _note_trouble(self, trouble: str) -> None:
+        if bool(trouble) != bool(self._trouble):
+            if trouble:
+                logger.warning("The catalogue cannot follow Redis, PostgreSQL is asked instead: %s", trouble)
+            else:
+                logger.info("The catalogue follows Redis again.")
+        self._trouble = trouble
+
+
+live = LiveCatalog()

@@ -1,0 +1,351 @@
+"""The registry's REST routes (contract, "Registry"). Reads are answered from the catalogue in memory."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
+from queue import Empty, SimpleQueue
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.access import Caller
+from apps.core.errors import FieldError, InvalidInput, NotFound, Unavailable
+from apps.core.pagination import paginate
+from apps.core.views import HubView
+from apps.registry import answers, feed, selectors, sse
+from apps.registry.catalog import Rendered, Update
+from apps.registry.healthurl import REFUSED_TEXT, HealthURLRefused
+from apps.registry.policy import health_policy
+from apps.registry.prober import check_registrable_blocking
+from apps.registry.serializers import (
+    BlockingQuery,
+    HistoryQuery,
+    ReasonSerializer,
+    RegistrationSerializer,
+    ReportSerializer,
+    ServiceListQuery,
+)
+from apps.registry.services import operations, registration, reports
+from apps.registry.versions import VersionRangeError
+from xerpium_sdk.wire.registry import Status
+
+# A blocking read or a stream holds a thread of Django's; the event loop, which serves them normally, has no such limit.
+_blocking_slots = threading.BoundedSemaphore(4)
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    """Hold one of the few places for answers that take their time.
+
+    Raises:
+        Unavailable: all are taken.
+    """
+    if not _blocking_slots.acquire(blocking=False):
+        raise Unavailable("Too many blocking queries and streams are open on this process.", retry_after=5)
+    try:
+        yield
+    finally:
+        _blocking_slots.release()
+
+
+@contextmanager
+def _updates() -> "Iterator[SimpleQueue[Update]]":
+    """Collect the catalogue's updates for as long as the block runs."""
+    updates: SimpleQueue[Update] = SimpleQueue()
+    unsubscribe = selectors.catalogue().subscribe(updates.put)
+    try:
+        yield updates
+    finally:
+        unsubscribe()
+
+
+def _wait_for_update(updates: "SimpleQueue[Update]", name: str, seconds: float) -> None:
+    """Return when the service ``name`` changed, or after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    with suppress(Empty):
+        while updates.get(timeout=max(0.0, deadline - time.monotonic())).name != name:
+            pass
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks."""
+    return request.user  # type: ignore[return-value]  # the authentication classes yield callers
+
+
+def actor_of(request: Request, service: str) -> str:
+    """Return who acts, for the history: an open caller is the service that it names."""
+    caller = caller_of(request)
+    return f"service:{service}" if caller.kind == "open" else f"{caller.kind}:{caller.name}"
+
+
+def stale_headers() -> dict[str, str]:
+    """Return the header that marks an answer which nobody could confirm lately; none while the catalogue is current."""
+    stale = selectors.catalogue_staleness()
+    return {} if stale is None else {"X-Catalog-Stale": str(int(stale))}
+
+
+def rendered(record: Rendered, status: int = 200) -> HttpResponse:
+    """Return a record as an answer, with the ETag that it already has."""
+    headers = {"ETag": record.etag, **stale_headers()}
+    return HttpResponse(record.body, status=status, content_type="application/json", headers=headers)
+
+
+def record_of(request: Request, name: str) -> Rendered:
+    """Return the record of a service that the caller may see.
+
+    Raises:
+        NotFound: there is none.
+    """
+    record = selectors.catalogue().record(name, companies=caller_of(request).companies)
+    if record is None:
+        raise NotFound(f"No service is named {name!r}.")
+    return record
+
+
+class RegisterView(HubView):
+    """An instance of a service announces where it is."""
+
+    @extend_schema(request=RegistrationSerializer, responses={201: answers.ServiceOut})
+    def post(self, request: Request) -> HttpResponseBase:
+        """Register an instance, or renew what is known of it; a restart is no error and loses no operator setting.
+
+        Answers 201 with the record of the instance's service, also when it was known already.
+        """
+        declared = RegistrationSerializer.read(request.data)
+        _judge_health_url(declared["health_check_url"])
+        catalog = selectors.catalogue()
+        registration.instance_register(declared=declared, actor=actor_of(request, declared["name"]), now=timezone.now())
+        record = catalog.record(declared["name"])
+        if record is None:
+            raise Unavailable("The registration is stored, but somebody took it back at once.")
+        return rendered(record, status=201)
+
+
+def _judge_health_url(url: str) -> None:
+    try:
+        check_registrable_blocking(url, health_policy())
+    except HealthURLRefused as error:
+        fault = FieldError("/health_check_url", "url_not_allowed", REFUSED_TEXT)
+        raise InvalidInput(errors=[fault]) from error
+
+
+class ReportView(HubView):
+    """A service says how it is."""
+
+    @extend_schema(request=ReportSerializer, responses={200: answers.ReportOut})
+    def post(self, request: Request) -> HttpResponseBase:
+        """Store a report, which counts at once, and renew the lease.
+
+        Without `instance_id` it means the instances of that name at the caller's address or, if none is there, all of
+        that name. Answers 404 when there is none: register again.
+        """
+        report = ReportSerializer.read(request.data)
+        name = report["service_name"]
+        found = selectors.catalogue().instance_for_report(
+            name, report.get("instance_id"), request.META.get("REMOTE_ADDR"), companies=caller_of(request).companies
+        )
+        # One that this process has not heard of yet may stand in the database already.
+        named = [row.document["instance_id"] for row in found] or [report.get("instance_id") or ""]
+        done = reports.instances_report(
+            service=name,
+            instance_ids=named,
+            status=Status(report["status"]),
+            details=report["details"],
+            actor=actor_of(request, name),
+            now=timezone.now(),
+        )
+        return Response({"status": done.status, "lease_seconds": done.lease_seconds, "revision": done.revision})
+
+
+class ServiceListView(HubView):
+    """All services."""
+
+    queries = {"get": ServiceListQuery}
+
+    @extend_schema(responses={200: answers.ServicePage})
+    def get(self, request: Request) -> HttpResponseBase:
+        """List services by name, each with its instances; filters are all optional and all must hold."""
+        filters = {name: value for name, value in self.query.items() if name not in ("limit", "cursor")}
+        catalog, companies = selectors.catalogue(), caller_of(request).companies
+        page = paginate(catalog.services(**filters, companies=companies), request, key=lambda name: (name,))
+        return Response(
+            answers.page_of_records(catalog.list_items(page.items, companies), page.next), headers=stale_headers()
+        )
+
+
+class ServiceView(HubView):
+    """One service."""
+
+    queries = {"get": BlockingQuery}
+
+    @property
+    def live(self) -> bool:  # type: ignore[override]  # only a blocking query is
+        """Whether this is a blocking query."""
+        return "wait" in self.query
+
+    @extend_schema(responses={200: answers.ServiceOut, 204: None})
+    def get(self, request: Request, name: str) -> HttpResponseBase:
+        """Return a service's record: the fields of its preferred instance, its status, and all its instances.
+
+        `version` is an npm-style range that instances must satisfy, `zone` a preference. With `wait` (seconds, at most
+        60) and `revision` it is a blocking query: 200 as soon as the record is newer than `revision`, else 204.
+        """
+        if "wait" in self.query:
+            return self._wait_for(request, name)
+        return rendered(self._record(request, name))
+
+    def _record(self, request: Request, name: str) -> Rendered:
+        wanted = {key: self.query[key] for key in ("version", "zone") if key in self.query}
+        if not wanted:
+            return record_of(request, name)
+        try:
+            record = selectors.catalogue().record(name, **wanted, companies=caller_of(request).companies)
+        except VersionRangeError as error:
+            raise InvalidInput(errors=[FieldError("?version", "version_range", str(error))]) from error
+        if record is None:
+            record_of(request, name)
+            raise NotFound(f"No instance of {name!r} has a version in {wanted['version']!r}.", code="no_such_version")
+        return record
+
+    def _wait_for(self, request: Request, name: str) -> HttpResponseBase:
+        deadline = time.monotonic() + self.query["wait"]
+        record = self._newer(request, name)
+        if record is not None:
+            return rendered(record)
+        with _slot(), _updates() as updates:
+            # Once more, now that no change can be missed.
+            record = self._newer(request, name)
+            while record is None and (remaining := deadline - time.monotonic()) > 0:
+                _wait_for_update(updates, name, remaining)
+                record = self._newer(request, name)
+        if record is not None:
+            return rendered(record)
+        self._record(request, name)
+        return HttpResponse(status=204, headers=stale_headers())
+
+    def _newer(self, request: Request, name: str) -> Rendered | None:
+        try:
+            record = self._record(request, name)
+        except NotFound:
+            return None
+        return record if record.revision > self.query.get("revision", 0) else None
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str) -> HttpResponseBase:
+        """Deregister all instances of a service. Repeated: 404."""
+        record_of(request, name)
+        operations.service_deregister(service=name, reason="", actor=actor_of(request, name), now=timezone.now())
+        return HttpResponse(status=204)
+
+
+class InstanceView(HubView):
+    """One instance of a service."""
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
+        """Deregister an instance: the clean way to leave. Repeated: 404."""
+        record_of(request, name)
+        operations.instance_deregister(
+            service=name, instance_id=instance_id, reason="", actor=actor_of(request, name), now=timezone.now()
+        )
+        return HttpResponse(status=204)
+
+
+class DrainView(HubView):
+    """Taking an instance out of rotation."""
+
+    body_required = False
+
+    @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
+    def post(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
+        """Drain an instance: it stays listed and polled, and nobody is sent there until it is resumed."""
+        record_of(request, name)
+        row = operations.instance_drain(
+            service=name,
+            instance_id=instance_id,
+            reason=ReasonSerializer.read(request.data)["reason"],
+            actor=actor_of(request, name),
+            now=timezone.now(),
+        )
+        return Response(answers.instance(row))
+
+
+class ResumeView(HubView):
+    """Putting an instance back into rotation."""
+
+    body_required = False
+
+    @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
+    def post(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
+        """Resume an instance; nothing else lifts a drain."""
+        record_of(request, name)
+        row = operations.instance_resume(
+            service=name,
+            instance_id=instance_id,
+            reason=ReasonSerializer.read(request.data)["reason"],
+            actor=actor_of(request, name),
+            now=timezone.now(),
+        )
+        return Response(answers.instance(row))
+
+
+class HistoryView(HubView):
+    """What happened to a service."""
+
+    queries = {"get": HistoryQuery}
+
+    @extend_schema(responses={200: answers.HistoryPage})
+    def get(self, request: Request, name: str) -> HttpResponseBase:
+        """List the changes of a service, newest first: when, what, why and by whom."""
+        history = selectors.service_history(name, companies=caller_of(request).companies)
+        if "instance_id" in self.query:
+            history = history.filter(instance_id=self.query["instance_id"])
+        return Response(paginate(history, request, key=("-id",)).as_json(answers.history_entry))
+
+
+class GraphView(HubView):
+    """Who depends on whom."""
+
+    @extend_schema(responses={200: answers.GraphOut})
+    def get(self, request: Request) -> HttpResponseBase:
+        """Return the dependency graph: nodes with their impact, edges, missing dependencies, cycles."""
+        graph = selectors.catalogue().graph(caller_of(request).companies)
+        return Response(answers.graph(graph), headers=stale_headers())
+
+
+class CatalogStreamView(HubView):
+    """Everything that changes, as it changes."""
+
+    live = True
+
+    @extend_schema(responses={(200, "text/event-stream"): str})
+    def get(self, request: Request) -> HttpResponseBase:
+        """Stream the catalogue as server-sent events.
+
+        First `snapshot` (or, with `Last-Event-ID`, the `change`s since, when they are still known), then a `change` for
+        every service that changes, with its record; `id` is the revision. A comment every 15 s shows that it is alive.
+        """
+        since = sse.last_event_id(request.META.get("HTTP_LAST_EVENT_ID"))
+        frames = _frames(since)
+        # The first frame now: an error before it can still be an answer of its own.
+        return StreamingHttpResponse(chain([next(frames)], frames), headers=sse.HEADERS)
+
+
+def _frames(since: int | None) -> Iterator[bytes]:
+    with _slot(), _updates() as updates:
+        sent, frames = feed.opening(selectors.catalogue(), since)
+        yield from frames
+        while True:
+            try:
+                update = updates.get(timeout=sse.KEEP_ALIVE_SECONDS)
+            except Empty:
+                yield sse.KEEP_ALIVE
+                continue
+            if update.revision > sent:
+                yield sse.frame("change", update.revision, update.body)
