@@ -90,7 +90,7 @@ def test_an_interrupted_first_start_is_made_good(tmp_path):
 
 def test_another_versions_cluster_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "PG_VERSION").write_text("15\n")
-    with pytest.raises(StartError, match="written by PostgreSQL 15 and the installed one is 18.*HUB_DATA_DIR"):
+    with pytest.raises(StartError, match=r"written by PostgreSQL 15 and the installed one is 18.*HUB_DATA_DIR"):
         Postgres(tmp_path, free_port(), PASSWORD).prepare()
 
 
@@ -172,7 +172,7 @@ def test_a_missing_wheel_is_one_sentence_with_the_setting():
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another user")
 def test_root_without_setpriv_is_told_what_to_do(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    with pytest.raises(StartError, match="util-linux.*ordinary user.*DATABASE_URL"):
+    with pytest.raises(StartError, match=r"util-linux.*ordinary user.*DATABASE_URL"):
         base.as_stand_in(["postgres"])
 
 
@@ -186,5 +186,5 @@ def test_the_preferred_port_is_taken_when_it_is_free_and_another_when_it_is_not(
 
 def test_no_free_port_at_all_is_said(monkeypatch):
     monkeypatch.setattr(ports, "is_free", lambda port: False)
-    with pytest.raises(StartError, match="No free port.*DATABASE_URL"):
+    with pytest.raises(StartError, match=r"No free port.*DATABASE_URL"):
         free_port()

@@ -39,7 +39,7 @@ def test_a_directory_that_is_too_open_is_closed(tmp_path):
 def test_a_directory_that_holds_other_files_is_left_as_it_is(tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(StartError, match="HUB_DATA_DIR=.* holds other files"):
+    with pytest.raises(StartError, match=r"HUB_DATA_DIR=.* holds other files"):
         DataDirectory(tmp_path)
     assert mode(tmp_path) == 0o755
 
