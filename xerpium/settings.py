@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 TESTING = "pytest" in sys.modules
 
-# --- Profile --------------------------------------------------------------------------------------------------------
+# --- Profile ----------------------------------------------------------------------------------------------------------
 # DEBUG=1 is the development profile. Django's own DEBUG stays off in it: its error pages show settings and its query
 # log grows with every request; neither is wanted in a hub that somebody watches.
 DEVELOPMENT = env_bool("DEBUG", default=False)
@@ -40,8 +40,8 @@ else:
     SECRET_KEY = env_str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 
-# --- Engines ------------------------------------------------------------------------------------------------------------
-# `runhub` writes the addresses of the engines that it started to hub.env: a `manage.py shell` beside it needs no setting.
+# --- Engines ----------------------------------------------------------------------------------------------------------
+# `runhub` writes the addresses of the engines that it started to hub.env, so a `manage.py shell` needs no setting.
 _running = read_env_file(HUB_DATA_DIR / "hub.env")
 DATABASE_URL = env_url(
     "DATABASE_URL",
@@ -86,7 +86,7 @@ def database_from_url(url: str) -> dict[str, object]:
 
 
 DATABASES = {"default": database_from_url(DATABASE_URL)}
-# LISTEN and session locks need a session of their own: behind PgBouncer in transaction mode, name the server itself here.
+# LISTEN and session locks need a session of their own: behind PgBouncer in transaction mode, name the server here.
 DATABASE_DIRECT_URL = env_str("DATABASE_DIRECT_URL", DATABASE_URL)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
@@ -100,7 +100,7 @@ CACHES = {
     }
 }
 
-# --- Registry -------------------------------------------------------------------------------------------------------------
+# --- Registry ---------------------------------------------------------------------------------------------------------
 POLL_INTERVAL_SECONDS = env_int("POLL_INTERVAL_SECONDS", 30, minimum=1, maximum=3600)
 POLL_CONCURRENCY = env_int("POLL_CONCURRENCY", 512, minimum=1, maximum=20000)
 PROTECTION_MAX_SECONDS = env_int("PROTECTION_MAX_SECONDS", 300, minimum=10, maximum=86400)
@@ -111,7 +111,7 @@ HEALTH_DENY_PORTS = env_list(
     "HEALTH_DENY_PORTS", ("2375", "2376", "3306", "5432", "5672", "6379", "6443", "9200", "10250", "11211", "27017")
 )
 
-# --- Serving ----------------------------------------------------------------------------------------------------------------
+# --- Serving ----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEVELOPMENT else ())
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 API_BODY_LIMIT = 1024 * 1024
@@ -126,7 +126,8 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = True
 STATIC_URL = "/static/"
-STATIC_ROOT = env_path("STATIC_ROOT", BASE_DIR / "static-root")
+# Only a deployment collects its files; the development profile serves them from where they are.
+STATIC_ROOT = None if DEVELOPMENT else env_path("STATIC_ROOT", BASE_DIR / "static-root")
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MANIFEST_STRICT = False
 
@@ -180,7 +181,7 @@ LOGIN_URL = "admin:login"
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 3600
 
-# --- Browser security ---------------------------------------------------------------------------------------------------------
+# --- Browser security -------------------------------------------------------------------------------------------------
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -198,7 +199,7 @@ if not DEVELOPMENT:
     if env_bool("BEHIND_TLS_PROXY", default=False):
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# --- Periodic work --------------------------------------------------------------------------------------------------------------
+# --- Periodic work ----------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The schedule lives in memory: there is no file to be spoilt by a kill, and every task finds its own work anyway.
@@ -210,13 +211,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "xerpium"
 
-# --- Log ------------------------------------------------------------------------------------------------------------------------
+# --- Log --------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}.")
 LOGGING = configure_logging(development=DEVELOPMENT, level=LOG_LEVEL)
 
-# --- REST -----------------------------------------------------------------------------------------------------------------------
+# --- REST -------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.core.access.OperatorSession", "apps.core.access.OpenHub"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -239,5 +240,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "GET_LIB_DOC_EXCLUDES": "apps.core.schema.undocumented_bases",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
 }
