@@ -160,6 +160,11 @@ class HealthURL:
     path_and_query: str
     url: str
 
+    @property
+    def is_address(self) -> bool:
+        """Whether the host is an IP address, so that there is nothing to resolve."""
+        return ":" in self.host or _ENDS_IN_NUMBER.fullmatch(self.host) is not None
+
 
 def _network(text: str) -> Network:
     try:
