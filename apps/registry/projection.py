@@ -24,14 +24,14 @@ class CatalogProjection:
     """
 
     def __init__(self) -> None:
-        self._as_of = 0
+        self._as_of: int | None = None
         self._projected = 0
 
     def project(self, pipeline: "redis.client.Pipeline", entries: Iterable[Mapping[str, str]]) -> None:
         """Add the commands that bring the hash up to ``entries``, the fields of stream entries in order."""
         for entry in entries:
             change = orjson.loads(entry["change"])
-            if change["revision"] <= self._as_of:
+            if self._as_of is not None and change["revision"] <= self._as_of:
                 continue
             for row in change["instances"]:
                 if row["status"] == "deregistered":
@@ -42,9 +42,9 @@ class CatalogProjection:
             pipeline.hset(REGISTRY_CATALOG, META, orjson.dumps({"revision": change["revision"]}).decode())
 
     def is_missing(self, client: "redis.Redis") -> bool:
-        """Whether the hash cannot be relied on: nobody built it in this process yet, or Redis lost some or all of it."""
+        """Whether the hash is not to be trusted: this process never built it, or Redis lost some or all of it."""
         meta = client.hget(REGISTRY_CATALOG, META)
-        return meta is None or not self._as_of or int(orjson.loads(meta)["revision"]) < self._projected
+        return meta is None or self._as_of is None or int(orjson.loads(meta)["revision"]) < self._projected
 
     def rebuild(self, client: "redis.Redis") -> None:
         """Replace the whole hash by what PostgreSQL says, in one transaction of Redis."""
