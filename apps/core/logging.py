@@ -9,6 +9,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from django.utils.log import CallbackFilter
 from structlog.types import Processor
 
 from apps.core.requestid import current
@@ -109,11 +110,12 @@ def configure_logging(*, development: bool, level: str) -> dict[str, Any]:
                 ],
             }
         },
+        "filters": {"with_traceback": {"()": CallbackFilter, "callback": lambda record: bool(record.exc_info)}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Django would write each 4xx a second time, beside the request's own line.
-            "django.request": {"level": "ERROR"},
+            # Each request has its own line already: only the tracebacks are news.
+            "django.request": {"level": "ERROR", "filters": ["with_traceback"]},
             "django": {"handlers": [], "level": level, "propagate": True},
         },
     }

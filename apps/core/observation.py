@@ -1,5 +1,6 @@
 """Watches every request once, for the metrics and for the log."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -30,8 +31,8 @@ class ObservationMiddleware:
         route = f"/{match.route}" if match else "unmatched"
         verb = request.method or ""
         observe_request(route=route, verb=verb, status=response.status_code, seconds=seconds)
-        quiet = verb in _READS and response.status_code < 400
-        (_log.debug if quiet else _log.info)(
+        _log.log(
+            _level(verb, response.status_code),
             "request",
             verb=verb,
             path=request.path,
@@ -40,6 +41,12 @@ class ObservationMiddleware:
             caller=_caller_of(request),
         )
         return response
+
+
+def _level(verb: str, status: int) -> int:
+    if status >= 500:
+        return logging.WARNING
+    return logging.DEBUG if verb in _READS and status < 400 else logging.INFO
 
 
 def _caller_of(request: HttpRequest) -> str | None:
