@@ -19,7 +19,7 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
     "io_method": "sync",
-    "log_min_messages": "warning",
+    "log_min_messages": "fatal",  # a statement that fails is reported by whoever sent it
     "log_line_prefix": "",
     "timezone": "UTC",
 }

@@ -112,7 +112,7 @@ def background(site: Site) -> list[Part]:
             environment,
             ready_line=" ready.",
         ),
-        Part("beat", [*celery, "beat", "--loglevel", "info"], base, _ENGINES, environment, ready_line="beat: Starting"),
+        Part("beat", [*celery, "beat", "--loglevel", "info"], base, _ENGINES, environment, ready_line="is starting."),
     ]
 
 
@@ -129,9 +129,14 @@ def _example(site: Site, example: Example) -> Part:
         [*command, "--no-access-log", "--timeout-graceful-shutdown", "3"],
         site.base / "examples",
         f"examples/{example.folder}; DEMO=0 leaves the example services out",
-        {**os.environ, "HUB_URL": site.url, "PORT": str(example.port), "PYTHONUNBUFFERED": "1"},
+        {**_without_secrets(site.environment), "HUB_URL": site.url, "PORT": str(example.port)},
         ready_line="Application startup complete",
     )
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a service may see of the hub's environment: it is a stranger that speaks to the hub's API."""
+    return {name: value for name, value in environment.items() if not name.startswith(("DATABASE_URL", "SECRET_KEY"))}
 
 
 _ENGINES = "whether PostgreSQL and Redis answer; DATABASE_URL and REDIS_URL say where they are"

@@ -29,7 +29,8 @@ class Supervisor:
     def start(self, parts: Iterable[Part]) -> list[Child]:
         """Start ``parts`` together; they will also be stopped together."""
         group = [Child(part, self._log) for part in parts]
-        self._groups.append(group)
+        if group:
+            self._groups.append(group)
         return group
 
     async def until_answering(self, children: Iterable[Child]) -> None:
