@@ -1,7 +1,7 @@
 """How a change of the registry is written: rows, revision, history and outbox in one transaction, or nothing.
 
-Every change of one service takes one revision. The revisions come from a single row whose lock is held until the commit,
-so they are contiguous and commit in order; readers can tell a gap from a pause (docs/decisions/0003).
+Every change of one service takes one revision. The revisions come from a single row whose lock is held until the
+commit, so they are contiguous and commit in order; readers can tell a gap from a pause (docs/decisions/0003).
 """
 
 import datetime as dt
@@ -137,7 +137,8 @@ def _update_instances(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
         SET status = x.status, status_since = x.status_since, reported_status = x.reported_status,
             polled_status = x.polled_status, draining = x.draining, weight_override = x.weight_override,
             revision = x.revision
-        FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::boolean[], %s::int[], %s::bigint[])
+        FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::boolean[], %s::int[],
+                    %s::bigint[])
              AS x(id, status, status_since, reported_status, polled_status, draining, weight_override, revision)
         WHERE i.id = x.id
         """,
@@ -150,7 +151,8 @@ def _insert_history(cursor: CursorWrapper, moves: Sequence[Move], now: dt.dateti
     new = [move.row["status"] if move.status_changed else None for move in moves]
     cursor.execute(
         """
-        INSERT INTO registry_historyentry (service_id, instance_id, at, change, old_status, new_status, cause, actor, revision)
+        INSERT INTO registry_historyentry
+            (service_id, instance_id, at, change, old_status, new_status, cause, actor, revision)
         SELECT x.service_id, x.instance_id, %s, x.change, x.old_status, x.new_status, x.cause, x.actor, x.revision
         FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
              AS x(service_id, instance_id, change, old_status, new_status, cause, actor, revision)

@@ -1,4 +1,4 @@
-"""Rows of the registry as documents: the one shape that the projection, the stream, the catalogue and the wire share."""
+"""Rows of the registry as documents: the one shape of the projection, the stream, the catalogue and the wire."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -6,7 +6,8 @@ from typing import Any
 
 # One row per instance, joined with its service and its vitals; `document` reads exactly these names.
 INSTANCE_SELECT = """
-    SELECT i.id, s.name AS service, s.company_id, s.id AS service_pk, i.instance_id, i.version, i.host, i.port,
+    SELECT i.id, s.name AS service, s.company_id, s.id AS service_pk, s.revision AS service_revision,
+           i.instance_id, i.version, i.host, i.port,
            i.health_check_url, i.api_base_url, i.api_docs_url, i.tags, i.capabilities, i.dependencies,
            i.weight, i.weight_override, i.zone, i.metadata, i.lease_seconds, i.deregister_after_seconds,
            i.poll_interval_seconds, i.status, i.status_since, i.reported_status, i.polled_status, i.draining,

@@ -1,7 +1,7 @@
 """The registry's hot routes on the event loop: discovery, heartbeats, blocking queries, the catalogue's stream.
 
-Each has an ordinary twin in `apps.registry.views` that answers the same bytes; whatever is not plainly the common case is
-left to it.
+Each has an ordinary twin in `apps.registry.views` that answers the same bytes; whatever is not plainly the common case
+is left to it.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class RegistryEdge:
             return await self._report(request, django)
         if request.method in ("GET", "HEAD"):
             if request.path == STREAM and request.method == "GET" and not request.query:
-                return await self._stream(request)
+                return await self._stream(request, self._feed)
             if request.path.startswith(SERVICES) and await self._read(request, self._feed):
                 return None
         return await django(scope, receive, send)
@@ -157,9 +157,7 @@ class RegistryEdge:
             }
         )
 
-    async def _stream(self, request: Request) -> None:
-        feed = self._feed
-        assert feed is not None
+    async def _stream(self, request: Request, feed: Feed) -> None:
         headers = [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()]
         since = sse.last_event_id(request.headers.get(b"last-event-id", b"").decode("latin-1"))
         await request.send(

@@ -1,4 +1,4 @@
-"""Heartbeats on the event loop: leases are renewed in groups, and each answer waits until Redis has acknowledged its own.
+"""Heartbeats on the event loop: leases are renewed in groups, and each answer waits until Redis has its own.
 
 While one group is on its way to Redis the next one gathers. Under load a group holds many heartbeats and costs one
 round trip; an idle hub sends each at once. Nothing is acknowledged from memory.

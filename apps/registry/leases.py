@@ -1,8 +1,8 @@
 """Leases in Redis: until when each instance may go without a word, and when it was last heard of.
 
-Two sorted sets by instance key: `REGISTRY_LEASES` scored with the end of the lease and `REGISTRY_SEEN` with the last sign
-of life, both in unix milliseconds. A heartbeat writes here and nowhere else. Redis may lose both at any time: the sweep
-rebuilds them from PostgreSQL with a whole new lease for everyone.
+Two sorted sets by instance key: `REGISTRY_LEASES` scored with the end of the lease and `REGISTRY_SEEN` with the last
+sign of life, both in unix milliseconds. A heartbeat writes here and nowhere else. Redis may lose both at any time: the
+sweep rebuilds them from PostgreSQL with a whole new lease for everyone.
 """
 
 import datetime as dt

@@ -1,8 +1,8 @@
 """The catalogue of this process, and the thread that keeps it current.
 
-It loads the projection from Redis and follows the change stream. While Redis or the relay is away it asks PostgreSQL for
-what changed since its own revision, twice a second. While both are away it keeps serving what it has and says for how
-long nobody could confirm it (docs/operating: "When an engine is away").
+It loads the projection from Redis and follows the change stream. While Redis or the relay is away it asks PostgreSQL
+for what changed since its own revision, twice a second. While both are away it keeps serving what it has and says for
+how long nobody could confirm it (docs/operating: "When an engine is away").
 """
 
 import logging
@@ -36,7 +36,7 @@ class SourceAway(Exception):
 
 
 class LiveCatalog:
-    """A `Catalog` and its follower; the thread starts with the first reader, so that a command that reads none has none."""
+    """A `Catalog` and its follower; the thread starts with the first reader, so commands that read none have none."""
 
     def __init__(self) -> None:
         self.catalog = Catalog()
@@ -47,6 +47,7 @@ class LiveCatalog:
         self._confirmed_at = 0.0
         self._touched_ms = 0
         self._trouble = ""
+        self._epoch = ""
 
     def ready(self) -> Catalog:
         """Return the catalogue, loaded.
@@ -132,17 +133,22 @@ class LiveCatalog:
     def _check_relay(self) -> None:
         if not client().exists(RELAY_ALIVE):
             raise SourceAway("the relay is not running")
+        meta = projection.read_meta(client())
+        if meta is not None and self._loaded.is_set() and meta[1] != self._epoch:
+            self._load_projection()
 
     def _load_projection(self) -> None:
-        found = projection.read_projection(client())
-        if found is None:
+        state = projection.read_projection(client())
+        if state is None:
             raise SourceAway("Redis holds no catalogue")
-        revision, rows = found
-        if not self._loaded.is_set() or revision > self.catalog.revision:
-            self._load(revision, rows)
+        if not self._loaded.is_set() or state.epoch != self._epoch or state.revision > self.catalog.revision:
+            self._load(state)
 
-    def _load(self, revision: int, rows: list[dict[str, Any]], *, rewind: bool = False) -> None:
-        self.catalog.load(revision, rows, rewind=rewind)
+    def _load(self, state: projection.State) -> None:
+        # Another epoch is another database, or this one went back: nothing that is held counts as newer.
+        another = self._loaded.is_set() and state.epoch != self._epoch
+        self.catalog.load(state.revision, state.instances, service_revisions=state.service_revisions, rewind=another)
+        self._epoch = state.epoch
         self._touched_ms = 0
         self._confirmed_at = time.monotonic()
         self._loaded.set()
@@ -155,13 +161,7 @@ class LiveCatalog:
             self._apply(orjson.loads(fields["change"]))
         # The stream is in order and without holes: what it skipped (it was trimmed, or Redis lost it) will not come.
         if entries and self.catalog.revision < int(entries[-1][0].partition("-")[0]):
-            self._reload()
-
-    def _reload(self) -> None:
-        found = projection.read_projection(client())
-        if found is None:
-            raise SourceAway("Redis holds no catalogue")
-        self._load(*found)
+            self._load_projection()
 
     def _touch(self) -> None:
         """Bring in when instances were last seen: reading only who was heard of since the last time."""
@@ -173,22 +173,18 @@ class LiveCatalog:
     def _ask_postgres(self) -> None:
         asked_at = time.monotonic()
         try:
-            if self._loaded.is_set():
-                self._merge(*projection.read_since(self.catalog.revision))
-            else:
-                self._load(*projection.read_all())
+            changed = projection.read_since(self.catalog.revision) if self._loaded.is_set() else projection.read_all()
+            if not self._loaded.is_set():
+                self._load(changed)
+            elif changed.epoch != self._epoch or changed.revision < self.catalog.revision:
+                self._load(projection.read_all())
+            elif changed.revision > self.catalog.revision:
+                self.catalog.catch_up(changed.revision, changed.instances)
             self._confirmed_at = asked_at
         except Exception as error:
             self._note_trouble(f"{self._trouble}; PostgreSQL: {error}".replace("\n", " "))
         finally:
             connection.close()
-
-    def _merge(self, revision: int, rows: list[dict[str, Any]]) -> None:
-        if revision < self.catalog.revision:
-            # PostgreSQL was restored to an earlier state, and it is the truth.
-            self._load(*projection.read_all(), rewind=True)
-        elif revision > self.catalog.revision:
-            self.catalog.catch_up(revision, rows)
 
     def _note_trouble(self, trouble: str) -> None:
         if bool(trouble) != bool(self._trouble):

@@ -1,10 +1,11 @@
 """What the registry knows, with the rules that the database itself keeps.
 
-`Instance` is wide and changes seldom; what changes with every poll and heartbeat lives in `Vitals`, so that the wide rows
-are not rewritten all day. `CatalogRevision` is one row: its lock puts all changes of the registry in one order.
+`Instance` is wide and changes seldom; what changes with every poll and heartbeat lives in `Vitals`, so that the wide
+rows are not rewritten all day. `CatalogRevision` is one row: its lock puts all changes of the registry in one order.
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -212,6 +213,10 @@ class CatalogRevision(models.Model):
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     value = models.BigIntegerField(default=0)
+    epoch = models.UUIDField(
+        db_default=RandomUUID(),
+        help_text="Another one means that the database is another one, or went back: revisions cannot be compared.",
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="registry_revision_single_row")]

@@ -1,4 +1,5 @@
 import django.contrib.postgres.fields
+import django.contrib.postgres.functions
 import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
@@ -34,6 +35,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
                 ('value', models.BigIntegerField(default=0)),
+                ('epoch', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), help_text='Another one means that the database is another one, or went back: revisions cannot be compared.')),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='registry_revision_single_row')],

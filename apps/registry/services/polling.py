@@ -211,7 +211,8 @@ def _write_vitals(cursor: CursorWrapper, answers: Sequence[Answer], now: dt.date
         SET next_due_at = CASE WHEN v.next_due_at IS NULL THEN NULL ELSE x.due END, failures = x.failures,
             successes = x.successes, checked_at = %s, ok = x.ok, latency_ms = x.latency, status_code = x.code,
             reason = x.reason, last_seen_at = CASE WHEN x.ok THEN %s ELSE v.last_seen_at END
-        FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::boolean[], %s::float8[], %s::int[], %s::text[])
+        FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::boolean[], %s::float8[], %s::int[],
+                    %s::text[])
              AS x(id, due, failures, successes, ok, latency, code, reason)
         WHERE v.instance_id = x.id
         """,

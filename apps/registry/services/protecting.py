@@ -1,4 +1,4 @@
-"""Protection: when too much seems to fail at once, the hub doubts its own network first (`apps.registry.protection`)."""
+"""Protection: when too much fails at once, the hub doubts its own network first (`apps.registry.protection`)."""
 
 import datetime as dt
 import logging

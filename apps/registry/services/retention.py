@@ -43,7 +43,8 @@ def polls_roll_up(*, now: dt.datetime) -> int:
             SELECT r.instance_id, date_trunc('hour', r.at), count(*), count(*) FILTER (WHERE NOT r.ok),
                    avg(r.latency_ms), percentile_cont(0.95) WITHIN GROUP (ORDER BY r.latency_ms), max(r.latency_ms)
             FROM registry_pollresult r JOIN registry_instance i ON i.id = r.instance_id
-            WHERE r.at >= date_trunc('hour', %s::timestamptz) - interval '3 hours' AND r.at < date_trunc('hour', %s::timestamptz)
+            WHERE r.at >= date_trunc('hour', %s::timestamptz) - interval '3 hours'
+              AND r.at < date_trunc('hour', %s::timestamptz)
             GROUP BY 1, 2
             ON CONFLICT (instance_id, hour) DO UPDATE SET
                 polls = EXCLUDED.polls, failures = EXCLUDED.failures, latency_avg_ms = EXCLUDED.latency_avg_ms,
