@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from apps.core.errors import InvalidInput
-from apps.core.pointers import faults, query_faults
+from apps.core.pointers import WHOLE, faults, query_faults
 
 AnyField = serializers.Field[Any, Any, Any, Any]
 
@@ -67,12 +67,14 @@ class StrictSerializer(serializers.Serializer[Any]):
                 wrong[name] = [self._unknown(name)]
             elif fault := _type_fault(field, value):
                 wrong[name] = fault
+                if isinstance(fault, dict):
+                    usable[name] = value
             elif value is not None or (field.required and not self.partial):
                 usable[name] = value
         try:
             values = super().to_internal_value(usable)
         except ValidationError as error:
-            raise ValidationError({**cast(dict[str, Any], error.detail), **wrong}) from None
+            raise ValidationError(_merged(cast(dict[str, Any], error.detail), wrong)) from None
         if wrong:
             raise ValidationError(wrong)
         return values
@@ -125,6 +127,16 @@ def _checked(declared: StrictSerializer, data: Any) -> dict[str, Any]:
     except ValidationError as error:
         raise InvalidInput(errors=faults(error.detail)) from None
     return values
+
+
+def _merged(found: dict[str, Any], wrong: dict[str, Any]) -> dict[str, Any]:
+    """Return the faults of both; those of single items in ``wrong`` join what was found in the items beside them."""
+    merged = {**found, **wrong}
+    for name in found.keys() & wrong.keys():
+        if isinstance(wrong[name], dict):
+            beside = found[name] if isinstance(found[name], dict) else {WHOLE: found[name]}
+            merged[name] = {**beside, **wrong[name]}
+    return merged
 
 
 def _unknown_name(name: str, known: list[str], kind: str) -> ErrorDetail:

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import suppress
 from math import isfinite
 from typing import Any
 
@@ -134,10 +135,8 @@ def test_says_why(body: bytes, reason: str) -> None:
 )
 def test_no_body_within_the_limit_takes_long(body: bytes) -> None:
     started = time.perf_counter()
-    try:
+    with suppress(NotJSON):
         parse(body, limit=LIMIT)
-    except NotJSON:
-        pass
     assert time.perf_counter() - started < 2
 
 
