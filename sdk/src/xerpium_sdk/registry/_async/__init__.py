@@ -1,0 +1,1 @@
+"""The asyncio clients: the source from which `_sync` is generated."""

@@ -1,0 +1,104 @@
+"""The live local catalogue."""
+
+import logging
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from xerpium_sdk.registry._async.client import AsyncHubClient
+from xerpium_sdk.registry._backoff import Backoff
+from xerpium_sdk.registry._choice import Endpoint
+from xerpium_sdk.registry._reader import CatalogReader
+from xerpium_sdk.registry._tasks import Signal, Worker
+from xerpium_sdk.registry._view import OutOfStep
+from xerpium_sdk.registry.errors import HubError, HubUnavailable
+
+__all__ = ["AsyncCatalog"]
+
+log = logging.getLogger("xerpium_sdk.registry")
+
+
+class AsyncCatalog(CatalogReader):
+    """All services, kept current over one connection to the hub and answered from memory.
+
+    >>> async with AsyncCatalog("http://127.0.0.1:8000") as catalog:
+    ...     with catalog.choose("product-service", version="^1.4") as endpoint:
+    ...         await http.get(f"{endpoint.url}/products/42")
+
+    When the hub is away, the last known state goes on answering (`age` says how old it is), and the connection is tried
+    again with growing and random pauses.
+
+    Args:
+        hub: the hub's address, or a client, which then stays open at the end.
+        zone: where this service runs; instances of the same zone are preferred.
+        ready_timeout: seconds that entering may wait for the first snapshot; without one by then, the block begins all
+            the same and the catalogue fills when the hub answers.
+        backoff: the pauses after lost connections.
+    """
+
+    def __init__(
+        self,
+        hub: AsyncHubClient | str,
+        *,
+        zone: str | None = None,
+        ready_timeout: float = 2.0,
+        backoff: Backoff | None = None,
+    ) -> None:
+        super().__init__(zone=zone, backoff=backoff or Backoff(base=0.5, cap=10.0))
+        self._hub = hub
+        self._client: AsyncHubClient
+        self._ready_timeout = ready_timeout
+        self._worker = Worker("catalog")
+        self._signal = Signal()
+
+    async def wait_ready(self, timeout: float) -> bool:
+        """Return True as soon as a snapshot has been loaded, False when there is none within ``timeout`` seconds."""
+        return await self._signal.wait_for(lambda: self.ready, timeout)
+
+    async def wait_for(
+        self, name: str, timeout: float, *, version: str | None = None, zone: str | None = None
+    ) -> Endpoint:
+        """Do as `choose` does, but wait up to ``timeout`` seconds for an instance that can take work.
+
+        Raises:
+            NoInstance: when there is none by then.
+            ValueError: when ``version`` is no range.
+        """
+        await self._signal.wait_for(lambda: self.can_choose(name, version), timeout)
+        return self.choose(name, version, zone)
+
+    async def __aenter__(self) -> Self:
+        self._client = AsyncHubClient(self._hub) if isinstance(self._hub, str) else self._hub
+        self._signal = Signal()
+        self._worker.start(self._follow)
+        await self.wait_ready(self._ready_timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._worker.stop()
+        if isinstance(self._hub, str):
+            await self._client.aclose()
+
+    async def _follow(self) -> None:
+        while True:
+            wanted = 0.0
+            try:
+                await self._read_stream()
+                reason = "the hub closed the stream"
+            except (HubError, OutOfStep) as error:
+                reason = str(error)
+                wanted = error.retry_after if isinstance(error, HubUnavailable) else 0.0
+            pause = self._follower.lost(monotonic(), retry_after=wanted)
+            log.info("The catalogue's stream ended (%s); next try in %.1f s.", reason, pause)
+            await self._worker.sleep(pause)
+
+    async def _read_stream(self) -> None:
+        headers = self._follower.begin(monotonic())
+        async with self._client.stream("catalog/stream", headers) as response:
+            with self._worker.reading(response):
+                async for piece in response.aiter_bytes():
+                    for changed in self._follower.heard(monotonic(), piece):
+                        self._signal.notify()
+                        self._tell(changed)

@@ -1,0 +1,175 @@
+# Generated from sdk/src/xerpium_sdk/registry/_async/client.py by tools/unasync.py; change that file, not this one.
+"""The client of the hub's registry API. Two lines per call: what a call does is in `_flows`."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from random import random
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import httpx2
+
+from xerpium_sdk import __version__
+from xerpium_sdk.registry import _flows
+from xerpium_sdk.registry._flows import Answer, Call, NoAnswer, Pause, Renewal, Request, Retry
+from xerpium_sdk.registry._threads import sleep
+from xerpium_sdk.registry.errors import HubUnavailable, UnreadableAnswer
+from xerpium_sdk.wire.envelope import dump_data
+from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecord, Status
+
+__all__ = ["HubClient"]
+
+T = TypeVar("T")
+STREAM_SILENCE_SECONDS = 45.0
+"""A stream that says nothing for this long is dead: the hub speaks every 15 s."""
+
+
+class HubClient:
+    """Talks to one hub; connections are kept and shared.
+
+    Args:
+        hub_url: where the hub is, such as ``http://127.0.0.1:8000``.
+        token: an access token of the hub, sent as a bearer token.
+        timeout: seconds for each step of a request (connect, send, first byte, …).
+        retry: how calls are repeated when the hub does not answer or says "not now".
+        transport: another way to the hub, for tests (``httpx2.MockTransport``, ``ASGITransport``, …).
+
+    Every call raises `HubUnavailable`, `Refused` (or one of its kinds) or `UnreadableAnswer`; see `errors`.
+    """
+
+    def __init__(
+        self,
+        hub_url: str,
+        *,
+        token: str | None = None,
+        timeout: float = 5.0,
+        retry: Retry | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        if httpx2.URL(hub_url).scheme not in ("http", "https") or not httpx2.URL(hub_url).host:
+            raise ValueError(f"{hub_url!r} is not the address of a hub, such as http://127.0.0.1:8000.")
+        self.hub_url = hub_url.rstrip("/")
+        self.retry = retry or Retry()
+        self._timeout = timeout
+        self._http = httpx2.Client(
+            base_url=f"{self.hub_url}/api/v1/",
+            headers=_flows.headers(__version__, token),
+            timeout=timeout,
+            transport=transport,
+        )
+
+    def register(self, registration: Registration) -> ServiceRecord:
+        """Register an instance, again and again if need be; returns the record of its service."""
+        return self.run(_flows.register(registration))
+
+    def report(
+        self,
+        service_name: str,
+        status: Status | str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        instance_id: str | None = None,
+    ) -> Renewal:
+        """Say how an instance is, which renews its lease; without ``instance_id`` the hub goes by the caller's address.
+
+        Raises `NotFound` when the hub does not know the instance: register again.
+        """
+        return self.run(_flows.report(service_name, Status(status), details, instance_id))
+
+    def get_service(self, name: str, *, version: str | None = None, zone: str | None = None) -> ServiceRecord:
+        """Return a service; ``version`` is an npm-style range, ``zone`` a preference."""
+        return self.run(_flows.get_service(name, version, zone))
+
+    def list_services(
+        self,
+        *,
+        tag: str | None = None,
+        capability: str | None = None,
+        status: Status | str | None = None,
+        dependency: str | None = None,
+        company_id: int | None = None,
+        q: str | None = None,
+    ) -> list[ServiceRecord]:
+        """Return every service that all the given filters fit."""
+        filters = {"tag": tag, "capability": capability, "status": status and Status(status).value}
+        filters |= {"dependency": dependency, "q": q}
+        return self.run(_flows.list_services({**filters, "company_id": company_id}))
+
+    def deregister_instance(self, name: str, instance_id: str) -> None:
+        """Take an instance out of the hub."""
+        self.run(_flows.deregister_instance(name, instance_id, uuid4().hex))
+
+    def drain(self, name: str, instance_id: str, *, reason: str = "") -> InstanceRecord:
+        """Send no new work to an instance until it is resumed; a restart of it does not lift this."""
+        return self.run(_flows.drain(name, instance_id, reason, uuid4().hex))
+
+    def resume(self, name: str, instance_id: str, *, reason: str = "") -> InstanceRecord:
+        """Lift a drain."""
+        return self.run(_flows.resume(name, instance_id, reason, uuid4().hex))
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """Return the changes of a service with time, cause and actor, as the hub lists them."""
+        return self.run(_flows.history(name))
+
+    def graph(self) -> dict[str, Any]:
+        """Return who depends on whom: ``nodes, edges, missing, cycles``."""
+        return self.run(_flows.graph())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, call: Call[T], retry: Retry | None = None) -> T:
+        """Drive one call of `_flows`; for the other parts of this package."""
+        flow = _flows.retrying(call, retry or self.retry, random)
+        reply: Answer | NoAnswer | None = None
+        while True:
+            try:
+                step = flow.send(reply)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            reply = self._take(step)
+
+    def _take(self, step: Request | Pause) -> Answer | NoAnswer | None:
+        if isinstance(step, Pause):
+            sleep(step.seconds)
+            return None
+        try:
+            response = self._http.request(
+                step.method,
+                step.path,
+                params=step.params or None,
+                content=None if step.body is None else dump_data(step.body).encode(),
+                headers=step.headers,
+            )
+        except httpx2.TransportError as error:
+            return NoAnswer(self._silence(error))
+        return Answer(response.status_code, response.headers, response.content)
+
+    @contextmanager
+    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+        """Open an event stream; for the other parts of this package."""
+        timeout = httpx2.Timeout(self._timeout, read=STREAM_SILENCE_SECONDS)
+        asked = {**_flows.STREAM_HEADERS, **headers}
+        try:
+            with self._http.stream("GET", path, headers=asked, timeout=timeout) as response:
+                if response.status_code != 200:
+                    _flows.check(Answer(response.status_code, response.headers, response.read()))
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise UnreadableAnswer(f"What answers at {response.url} is no catalogue stream.")
+                yield response
+        except httpx2.TransportError as error:
+            raise HubUnavailable(self._silence(error)) from error
+
+    def _silence(self, error: httpx2.TransportError) -> str:
+        return f"No answer from the hub at {self.hub_url}: {type(error).__name__} {error}".rstrip()

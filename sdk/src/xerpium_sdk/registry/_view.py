@@ -1,0 +1,146 @@
+"""The local catalogue: what the hub's stream said last, folded into one view. Pure; randomness is passed in."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from xerpium_sdk.registry._backoff import Random
+from xerpium_sdk.registry._choice import Candidates, Endpoint, Load, eligible
+from xerpium_sdk.registry._sse import ServerEvent
+from xerpium_sdk.registry.errors import NoInstance
+from xerpium_sdk.wire.errors import DecodeError
+from xerpium_sdk.wire.registry import ServiceRecord, Status
+
+__all__ = ["OutOfStep", "View"]
+
+_MAX_QUESTIONS = 256
+
+
+class OutOfStep(Exception):
+    """Raised when the stream cannot be followed from here; a new snapshot can."""
+
+
+class _Known:
+    """One service with the candidates of every question that was asked about it since it last changed."""
+
+    __slots__ = ("loads", "questions", "record")
+
+    def __init__(self, record: ServiceRecord, loads: Mapping[str, Load]) -> None:
+        self.record = record
+        self.loads = {item.instance_id: loads.get(item.instance_id) or Load() for item in record.instances}
+        self.questions: dict[tuple[str | None, str | None], Candidates] = {}
+
+    def prepare(self, version: str | None, zone: str | None) -> Candidates:
+        instances = eligible(self.record.instances, version, zone)
+        prepared = Candidates(instances, [self.loads[item.instance_id] for item in instances])
+        if len(self.questions) >= _MAX_QUESTIONS:  # versions made up at run time must not fill the memory
+            self.questions.clear()
+        self.questions[version, zone] = prepared
+        return prepared
+
+
+class View:
+    """All services as of one revision.
+
+    Whatever is applied is read in full before anything changes, and then takes the place of the old in one assignment:
+    a reader in another thread sees the old or the new, and a message cut short changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.revision: int | None = None
+        self._services: dict[str, _Known] = {}
+
+    @property
+    def services(self) -> list[ServiceRecord]:
+        """All services, by name."""
+        return sorted((known.record for known in self._services.values()), key=lambda record: record.name)
+
+    def get(self, name: str) -> ServiceRecord | None:
+        """Return what is known of a service."""
+        known = self._services.get(name)
+        return known.record if known else None
+
+    def can_choose(self, name: str, version: str | None) -> bool:
+        """Return whether there is an instance to choose."""
+        known = self._services.get(name)
+        return known is not None and bool(eligible(known.record.instances, version, None))
+
+    def choose(self, name: str, version: str | None, zone: str | None, random: Random) -> Endpoint:
+        """Return an instance for the next piece of work.
+
+        Raises:
+            NoInstance: when there is none, with the reason.
+            ValueError: when ``version`` is no range.
+        """
+        known = self._services.get(name)
+        if known is not None:
+            candidates = known.questions.get((version, zone)) or known.prepare(version, zone)
+            if (endpoint := candidates.choose(random)) is not None:
+                return endpoint
+        raise NoInstance(name, self._why_none(name, version))
+
+    def apply(self, event: ServerEvent) -> list[ServiceRecord]:
+        """Fold one event of the stream in and return the records that changed; a service that left is among them.
+
+        Raises:
+            OutOfStep: when the event cannot be read, or is a change of something never seen whole.
+        """
+        try:
+            if event.name == "snapshot":
+                return self._replace(json.loads(event.data))
+            if event.name == "change":
+                return self._change(ServiceRecord.from_json(json.loads(event.data)), int(event.last_id))
+        except (AttributeError, DecodeError, KeyError, TypeError, ValueError) as error:
+            raise OutOfStep(f"a {event.name} cannot be read: {error}") from error
+        return []  # an event of a newer hub
+
+    def _replace(self, snapshot: Mapping[str, Any]) -> list[ServiceRecord]:
+        """Take a snapshot as it is, also an empty one and one of an older revision: the hub may have been set back."""
+        revision = int(snapshot["revision"])
+        records = {record.name: record for record in map(ServiceRecord.from_json, snapshot["services"])}
+        old = self._services
+        kept = {name: known for name, known in old.items() if records.get(name) == known.record}
+        fresh = {
+            name: _Known(record, old[name].loads if name in old else {})
+            for name, record in records.items()
+            if name not in kept
+        }
+        gone = [_departed(known.record, revision) for name, known in old.items() if name not in records]
+        self._services = kept | fresh
+        self.revision = revision
+        return [known.record for known in fresh.values()] + gone
+
+    def _change(self, record: ServiceRecord, revision: int) -> list[ServiceRecord]:
+        """Take the record of one service. What one revision changes may come as several events."""
+        if self.revision is None:
+            raise OutOfStep("a change came before the first snapshot")
+        known = self._services.get(record.name)
+        is_news = known is None or (record.revision >= known.record.revision and record != known.record)
+        if is_news:
+            services = dict(self._services)
+            if record.status is Status.DEREGISTERED:
+                services.pop(record.name, None)
+            else:
+                services[record.name] = _Known(record, known.loads if known else {})
+            self._services = services
+        self.revision = revision
+        return [record] if is_news else []
+
+    def _why_none(self, name: str, version: str | None) -> str:
+        if self.revision is None:
+            return f"No instance of {name}: the catalogue has not been loaded yet."
+        known = self._services.get(name)
+        if known is None:
+            return f"No instance of {name}: the hub does not know a service of that name."
+        instances = known.record.instances
+        if eligible(instances, None, None):
+            return f"No instance of {name} {version}: there is {_listed(item.version for item in instances)}."
+        return f"No instance of {name} can take work: {_listed(item.status for item in instances)}."
+
+
+def _departed(record: ServiceRecord, revision: int) -> ServiceRecord:
+    return ServiceRecord(name=record.name, status=Status.DEREGISTERED, revision=revision, company_id=record.company_id)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted({str(word) for word in words})) or "all have left"
