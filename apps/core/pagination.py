@@ -160,7 +160,7 @@ def _values(model: type[Model], names: tuple[str, ...], after: Key) -> Key:
             cast("Field[Any, Any]", model._meta.get_field(name)).to_python(value)
             for name, value in zip(names, after, strict=True)
         )
-    except (ValidationError, OverflowError):
+    except (ValidationError, TypeError, ValueError, OverflowError):
         raise bad_cursor() from None
     if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
         raise bad_cursor()

@@ -104,7 +104,7 @@ def test_names_every_fault_at_once_with_the_pointer_it_has_or_would_have() -> No
 
 
 def test_an_unknown_field_gets_a_hint() -> None:
-    with pytest.raises(InvalidInput, match="There is no field “nmae” here. Did you mean “name”?"):
+    with pytest.raises(InvalidInput, match="no field “nmae” here[.] Did you mean “name”[?]"):
         ThingInput.read({"name": "a", "nmae": "b"})
 
 
@@ -177,13 +177,17 @@ bodies = st.dictionaries(st.sampled_from([*ThingInput().fields, "colour"]), json
 
 @given(bodies, st.booleans())
 def test_any_json_is_read_or_refused_with_pointers(data: Any, partial: bool) -> None:
+    values, pointers = outcome(data, partial)
+    assert values is None or set(values) <= set(ThingInput().fields)
+    assert bool(pointers) == (values is None)
+    assert all(pointer == "" or pointer.startswith("/") for pointer in pointers)
+
+
+def outcome(data: Any, partial: bool) -> tuple[dict[str, Any] | None, list[str]]:
     try:
-        values = ThingInput.read(data, partial=partial)
+        return ThingInput.read(data, partial=partial), []
     except InvalidInput as error:
-        assert error.errors
-        assert all(fault.pointer == "" or fault.pointer.startswith("/") for fault in error.errors)
-    else:
-        assert set(values) <= set(ThingInput().fields)
+        return None, [fault.pointer for fault in error.errors]
 
 
 def test_a_list_may_be_too_long_and_hold_wrong_items() -> None:
