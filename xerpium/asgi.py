@@ -15,6 +15,7 @@ from xerpium.wsgi import application as wsgi_application
 
 # isort: split
 from apps.core.asgi import Application, Receive, Scope, Send
+from apps.core.quick import Quick
 from apps.registry.edge import RegistryEdge
 
 DJANGO_THREADS = 12
@@ -27,6 +28,11 @@ class Hub:
         self._django = django
         self._registry = RegistryEdge()
         self._fast_paths = fast_paths
+
+    @property
+    def quick(self) -> Quick | None:
+        """What a server may ask before it makes an event of a request (`apps.core.quick`); None when switched off."""
+        return self._registry.quick if self._fast_paths else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event: a request, or the server's start and stop."""

@@ -71,7 +71,7 @@ class Request:
             return False
         if any(name.startswith(b"x-forwarded-") for name in headers):
             return False
-        return _may_enter(self.peer, headers.get(b"host", b""), headers.get(b"sec-fetch-site", b""))
+        return may_enter(self.peer, headers.get(b"host", b""), headers.get(b"sec-fetch-site", b""))
 
     def common_headers(self) -> list[Header]:
         """Return the headers of every answer: the request's id, its trace, and the browser's instructions."""
@@ -120,7 +120,8 @@ def replaying(body: bytes, receive: Receive) -> Receive:
 
 
 @lru_cache(maxsize=4096)
-def _may_enter(peer: str, host: bytes, fetch_site: bytes) -> bool:
+def may_enter(peer: str, host: bytes, fetch_site: bytes) -> bool:
+    """Return whether the hub is open to a request without credentials and without forwarding headers."""
     headers = {"host": host.decode("latin-1")}
     if fetch_site:
         headers["sec-fetch-site"] = fetch_site.decode("latin-1")

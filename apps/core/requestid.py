@@ -4,12 +4,12 @@ Both are taken over from the caller or made here, stand on every log line and ev
 while the request runs. ``xerpium.asgi`` uses the same functions for the routes that it answers before Django.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from uuid import uuid4
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -45,7 +45,7 @@ def request_id_of(header: str | None) -> str:
     """Return ``header`` when it is a usable request id (1–128 of ``A-Za-z0-9._-``), else a new one."""
     if header and _REQUEST_ID.fullmatch(header):
         return header
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
 def traceparent_of(header: str | None) -> str | None:

@@ -7,17 +7,20 @@ is left to it.
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from redis.exceptions import RedisError
 
 from apps.core import strictjson
-from apps.core.asgi import JSON, Application, Header, Receive, Request, Scope, Send, replaying
+from apps.core.asgi import JSON, SECURITY, Application, Header, Receive, Request, Scope, Send, replaying
 from apps.core.errors import HubError
 from apps.core.etags import matches
+from apps.core.quick import PlainGet
+from apps.core.redis import RedisError
 from apps.registry import sse
 from apps.registry.catalog import Rendered
 from apps.registry.feed import Feed
@@ -29,6 +32,7 @@ from xerpium_sdk.wire.registry import Status
 logger = logging.getLogger(__name__)
 
 SERVICES = "/api/v1/services/"
+SERVICES_BYTES = SERVICES.encode()
 HEALTH = "/api/v1/services/health"
 STREAM = "/api/v1/catalog/stream"
 NOT_NAMES = frozenset({"register", "health", "graph"})
@@ -56,6 +60,19 @@ class RegistryEdge:
         if self._feed is not None:
             self._feed.close()
         await self._heartbeats.close()
+
+    def quick(self, request: PlainGet) -> tuple[bytes, bytes] | None:
+        """Return the answer to a plain GET of a service as ready bytes, or None for whatever is not quite that."""
+        path = request.path
+        if not path.startswith(SERVICES_BYTES) or not self._live.is_loaded or self._live.staleness() is not None:
+            return None
+        record = self._live.catalog.record(path[len(SERVICES_BYTES) :].removesuffix(b"/").decode("latin-1"))
+        if record is None:
+            return None
+        if request.if_none_match is None:
+            return _whole_answer(record), record.body
+        known = request.if_none_match.decode("latin-1")
+        return (_not_modified(record), b"") if matches(known, record.etag) else (_whole_answer(record), record.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, django: Application) -> None:
         """Answer one request, or hand it to ``django``."""
@@ -170,6 +187,23 @@ class RegistryEdge:
         finally:
             gone.cancel()
             await frames.aclose()  # type: ignore[attr-defined]  # an async generator
+
+
+def _lines(headers: Iterable[Header]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+SECURITY_LINES = _lines((PRIVATE, *SECURITY))
+
+
+@lru_cache(maxsize=4096)
+def _whole_answer(record: Rendered) -> bytes:
+    headers = (JSON, (b"etag", record.etag.encode()), (b"content-length", b"%d" % len(record.body)))
+    return b"HTTP/1.1 200 OK\r\n" + _lines(headers) + SECURITY_LINES
+
+
+def _not_modified(record: Rendered) -> bytes:
+    return b"HTTP/1.1 304 Not Modified\r\n" + _lines([(b"etag", record.etag.encode())]) + SECURITY_LINES
 
 
 async def _send_until_gone(frames: Any, gone: "asyncio.Future[None]", send: Send) -> None:

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-import redis
 from django.db import transaction
 
-from apps.core.redis import client
+from apps.core.redis import RedisError, client
 from xerpium_sdk.wire import keys
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def renew_after_commit(leases: Sequence[tuple[int, int]], now: dt.datetime) -> N
     def attempt() -> None:
         try:
             renew(leases, now)
-        except redis.RedisError as error:
+        except RedisError as error:
             logger.warning("Leases not written, the sweep will restore them: %s", error)
 
     transaction.on_commit(attempt)
@@ -107,7 +106,7 @@ def drop_after_commit(instances: Sequence[int]) -> None:
     def attempt() -> None:
         try:
             drop(instances)
-        except redis.RedisError as error:
+        except RedisError as error:
             logger.warning("Leases of departed instances not removed: %s", error)
 
     transaction.on_commit(attempt)
@@ -144,7 +143,7 @@ def keep_details(instance: int, details: Mapping[str, Any], lease_seconds: int) 
     """Keep what a report said about itself for two leases; after that it would mislead. Worth no failure."""
     try:
         client().set(keys.registry_report(instance), orjson.dumps(details), ex=2 * lease_seconds)
-    except redis.RedisError as error:
+    except RedisError as error:
         logger.warning("Details of a report not kept: %s", error)
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import orjson
 from django.db import connection
-from redis.exceptions import RedisError
 
 from apps.core.errors import Unavailable
-from apps.core.redis import blocking_client, client
+from apps.core.redis import RedisError, blocking_client, client
 from apps.registry import leases, projection
 from apps.registry.catalog import Catalog, CatalogGapError
 from xerpium_sdk.wire.keys import REGISTRY_CHANGES, RELAY_ALIVE

@@ -9,9 +9,8 @@ from typing import Any
 
 import orjson
 from django.db import connection
-from redis.exceptions import ResponseError
 
-from apps.core.redis import Pipeline, Redis
+from apps.core.redis import Pipeline, Redis, ResponseError
 from apps.registry import documents, rows
 from xerpium_sdk.wire.keys import REGISTRY_CATALOG, REGISTRY_CHANGES
 
@@ -158,7 +157,7 @@ def read_meta(client: Redis) -> tuple[int, str] | None:
     if text is None:
         return None
     meta = orjson.loads(text)
-    return meta["revision"], meta["epoch"]
+    return meta["revision"], meta.get("epoch", "")
 
 
 def read_projection(client: Redis) -> State | None:
@@ -174,4 +173,4 @@ def read_projection(client: Redis) -> State | None:
     meta = orjson.loads(text)
     services = {name.removeprefix(SERVICE): int(value) for name, value in stored.items() if name.startswith(SERVICE)}
     instances = [orjson.loads(value) for name, value in stored.items() if not name.startswith(SERVICE)]
-    return State(meta["revision"], meta["epoch"], instances, services)
+    return State(meta["revision"], meta.get("epoch", ""), instances, services)

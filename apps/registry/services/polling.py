@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-import redis
 import uvloop
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from apps.core.redis import RedisError
 from apps.registry import changes, leases, lifecycle, rows, schedule
 from apps.registry.changes import Move
 from apps.registry.documents import Row
@@ -258,7 +258,7 @@ def _renew(good: Sequence[Answer], now: dt.datetime) -> None:
     """A good poll renews the lease, and brings back who had gone stale."""
     try:
         leases.renew([(answer.result.instance_pk, answer.due.lease_seconds) for answer in good], now)
-    except redis.RedisError as error:
+    except RedisError as error:
         logger.warning("Leases not renewed by good polls: %s", error)
     stale = [answer.result.instance_pk for answer in good if answer.due.stale]
     if stale:
