@@ -83,11 +83,9 @@ def preparation(site: Site, admin_password: str) -> Part:
 
 def web(site: Site) -> Part:
     """Return the web server: one process, the edge and Django in it."""
-    server = ["-m", "uvicorn", "xerpium.asgi:application", "--fd", str(site.listener), "--lifespan", "on"]
-    server += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--timeout-graceful-shutdown", "3"]
     return Part(
         "web",
-        [sys.executable, *server],
+        [sys.executable, "-m", "xerpium.serve", "--fd", str(site.listener)],
         site.base,
         "what `python manage.py check` says",
         site.environment,
