@@ -88,7 +88,7 @@ class Child:
     def _now_answering(self) -> None:
         self.answering.set()
         self.hopeless.clear()
-        self._log.hub(f"{self.part.name} answers ({time.monotonic() - self._since:.1f} s)")
+        self._log.hub(f"{self.part.name} answers ({time.monotonic() - self._since:.1f} s, process {self.pid})")
 
     def _explain(self, code: int | None, backoff: Backoff) -> None:
         name = self.part.name

@@ -1,0 +1,48 @@
+# `make run` starts the whole hub, `make test` tests it. Nothing is needed but Python 3.11 (or newer) and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Compiled modules make every start three times as fast; `PYTHONDONTWRITEBYTECODE` is set in many containers.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint bench lock
+
+help:  ## List what can be made.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(INSTALLED)  ## Start the hub with its engines and two example services; Ctrl-C stops everything.
+	@exec $(BIN)/python manage.py runhub
+
+test: $(INSTALLED)  ## Run all tests, on PostgreSQL and Redis from wheels.
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(PYTEST_ARGS)
+
+check: lint test  ## Run every check there is: format, lint, types, imports, migrations, generated code, settings, tests.
+
+lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	DEBUG=1 $(BIN)/mypy apps xerpium sdk/src examples tools tests/support
+	DEBUG=1 $(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python tools/unasync.py --check
+	env -u DEBUG -u HUB_OPEN ALLOWED_HOSTS=hub.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: $(INSTALLED)  ## Measure the hub against its peers; takes some minutes and wants a quiet machine.
+	@exec $(BIN)/python -m benchmarks
+
+lock: $(INSTALLED)  ## Compile requirements.in into requirements.txt.
+	$(BIN)/uv pip compile --quiet --no-header --annotation-style line --python-version 3.11 requirements.in -o requirements.txt
+
+$(INSTALLED): requirements.txt sdk/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e sdk
+	@touch $@
