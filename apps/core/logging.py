@@ -117,5 +117,9 @@ def configure_logging(*, development: bool, level: str) -> dict[str, Any]:
             # Each request has its own line already: only the tracebacks are news.
             "django.request": {"level": "ERROR", "filters": ["with_traceback"]},
             "django": {"handlers": [], "level": level, "propagate": True},
+            # Three lines for every periodic task, several tasks a second; what fails is still told.
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
         },
     }
