@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -171,6 +171,13 @@ class TestAtOnce:
         connection.close()
 
     @staticmethod
+    def die_half_way() -> HttpResponse:
+        Group.objects.create(name="lamp")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return HttpResponse()
+
+    @staticmethod
     def in_thread(client: Client, name: str = "lamp") -> Any:
         try:
             return post(client, name)
@@ -211,17 +218,12 @@ class TestAtOnce:
         crashed = threading.Event()
 
         def crash() -> None:
-            with pytest.raises(OperationalError), transaction.atomic():
-                idempotency._lock(claim)
-                Group.objects.create(name="lamp")
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-            crashed.set()
-            connection.close()
+            try:
+                answer_once(claim, self.die_half_way)
+            finally:
+                connection.close()
 
-        thread = threading.Thread(target=crash)
-        thread.start()
-        thread.join(10)
-        assert crashed.is_set()
+        with ThreadPoolExecutor(1) as pool, pytest.raises(OperationalError):
+            pool.submit(crash).result(10)
         assert answer_once(claim, lambda: HttpResponse(b"done")).content == b"done"
         assert not Group.objects.exists()
