@@ -1,0 +1,109 @@
+"""The product service: a REST API, a health endpoint, and one line that makes it a member of the hub."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from xerpium_sdk.fastapi import join
+from xerpium_sdk.registry import Registration
+from xerpium_sdk.wire.problems import Problem
+
+from .store import Category, DuplicateSku, NewCategory, NewProduct, Product, UnknownCategory, UnknownProduct, stocked
+
+VERSION = "1.4.0"
+HUB_URL = os.environ.get("HUB_URL", "http://127.0.0.1:8000")
+HOST = os.environ.get("HOST", "127.0.0.1")
+PORT = int(os.environ.get("PORT", "8001"))
+ADDRESS = f"http://{HOST}:{PORT}"
+
+app = FastAPI(title="Product service", description="Products and their categories.", version=VERSION)
+store = stocked()
+
+join(
+    app,
+    HUB_URL,
+    Registration(
+        name="product-service",
+        version=VERSION,
+        host=HOST,
+        port=PORT,
+        api_base_url=f"{ADDRESS}/api/v1",
+        api_docs_url=f"{ADDRESS}/docs",
+        tags=["erp", "catalogue", "example"],
+        capabilities=["product_management", "category_management"],
+        # Far shorter than usual, so that whoever stops this service sees within half a minute what the hub makes of it.
+        lease_seconds=30,
+        poll_interval_seconds=5,
+    ),
+    details=lambda: {"products": len(store.products), "categories": len(store.categories)},
+)
+
+
+@app.get("/health")
+async def health() -> dict[str, Any]:
+    """Say how this service is; the hub asks every few seconds."""
+    return {
+        "service": "product-service",
+        "version": VERSION,
+        "status": "healthy",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "checks": {
+            "store": {"status": "healthy", "details": {"products": len(store.products)}, "response_time_ms": 0.0}
+        },
+    }
+
+
+@app.get("/api/v1/categories")
+async def list_categories() -> list[Category]:
+    """Return all categories."""
+    return list(store.categories.values())
+
+
+@app.post("/api/v1/categories", status_code=201)
+async def add_category(new: NewCategory) -> Category:
+    """Add a category."""
+    return store.add_category(new)
+
+
+@app.get("/api/v1/products")
+async def list_products(category_id: int | None = None, q: str = "") -> list[Product]:
+    """Return the products of a category, or all, whose name or SKU contains ``q``."""
+    return store.find(category_id, q)
+
+
+@app.post("/api/v1/products", status_code=201)
+async def add_product(new: NewProduct) -> Product:
+    """Add a product; 422 for an unknown category, 409 for a SKU that is taken."""
+    return store.add_product(new)
+
+
+@app.get("/api/v1/products/{product_id}", responses={404: {"description": "There is no such product."}})
+async def get_product(product_id: int) -> Product:
+    """Return one product."""
+    return store.product(product_id)
+
+
+@app.exception_handler(UnknownProduct)
+async def unknown_product(request: Request, error: UnknownProduct) -> JSONResponse:
+    """Answer 404."""
+    return problem(Problem(status=404, code="not_found", title="Not found", detail=str(error)))
+
+
+@app.exception_handler(UnknownCategory)
+async def unknown_category(request: Request, error: UnknownCategory) -> JSONResponse:
+    """Answer 422."""
+    return problem(Problem(status=422, code="unknown_category", title="Invalid input", detail=str(error)))
+
+
+@app.exception_handler(DuplicateSku)
+async def duplicate_sku(request: Request, error: DuplicateSku) -> JSONResponse:
+    """Answer 409."""
+    return problem(Problem(status=409, code="duplicate_sku", title="Conflict", detail=str(error)))
+
+
+def problem(document: Problem) -> JSONResponse:
+    """Return an error answer as RFC 9457 has it."""
+    return JSONResponse(document.to_json(), document.status, media_type="application/problem+json")
