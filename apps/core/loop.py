@@ -97,9 +97,9 @@ class RunForever(BaseCommand):
         """Run `step` until a signal comes; with ``--once`` until nothing is left, and an outage is then an error."""
         self.stopping = StopFlag()
         self._ready, self._failures, self._away_since = False, 0, 0.0
+        self.begin(**options)
         try:
             with _flag_on_signals(self.stopping):
-                self.begin(**options)
                 while not self.stopping.is_set():
                     more = self._try_step(patient=not options["once"])
                     if options["once"] and not more:

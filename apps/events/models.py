@@ -20,6 +20,7 @@ class OutboxEntry(models.Model):
     fields = models.JSONField(help_text="Text by field name.")
     created_at = models.DateTimeField(db_default=TransactionNow())
     relayed_as = models.TextField(null=True, editable=False, help_text="The id under which Redis took it.")  # noqa: DJ001 - null is not relayed
+    relayed_at = models.DateTimeField(null=True, editable=False)
     parked_at = models.DateTimeField(null=True, editable=False)
     error = models.TextField(blank=True, db_default="", editable=False, help_text="Why it is parked.")
 
@@ -29,6 +30,7 @@ class OutboxEntry(models.Model):
         indexes = [
             # What the relay asks for many times a second; nearly always empty, whatever is kept or parked.
             models.Index(fields=["id"], condition=Q(relayed_as=None, parked_at=None), name="outbox_pending"),
+            models.Index(fields=["id"], condition=Q(parked_at__isnull=False), name="outbox_parked"),
         ]
 
     def __str__(self) -> str:

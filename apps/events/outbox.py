@@ -12,8 +12,10 @@ __all__ = ["Outbox", "Row"]
 RELAY_LOCK = 0x5845525049554D01  # "XERPIUM" and a number: which of the project's advisory locks this is
 
 # A relay on a machine that vanished must give the lock up within seconds, and one whose server vanished must notice.
+# What it commits need not be on disk at once: a row whose settling a crash undid is sent again, as after any crash.
 _SESSION = """
 SET application_name = 'xerpium relay'; SET statement_timeout = '10s'; SET idle_session_timeout = 0;
+SET synchronous_commit = off;
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3
 """
 _PENDING = """
@@ -22,7 +24,7 @@ WHERE relayed_as IS NULL AND parked_at IS NULL ORDER BY id LIMIT %s
 """
 _SETTLE = """
 WITH gone AS (DELETE FROM events_outboxentry WHERE id = ANY(%s))
-UPDATE events_outboxentry o SET relayed_as = kept.entry_id, error = ''
+UPDATE events_outboxentry o SET relayed_as = kept.entry_id, relayed_at = now(), error = ''
 FROM unnest(%s::bigint[], %s::text[]) AS kept(id, entry_id) WHERE o.id = kept.id
 """
 _PARK = "UPDATE events_outboxentry SET parked_at = now(), error = %s WHERE id = %s"

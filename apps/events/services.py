@@ -6,6 +6,7 @@ first. Events of one entity stay in order as long as every transaction locks tha
 the revision's row) before it writes here: the second then draws its ids after the first has committed.
 """
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,7 +17,19 @@ from apps.events.models import OutboxEntry
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import STREAM_HUB
 
-__all__ = ["CHANNEL", "append", "append_many", "outbox_insert", "outbox_unpark", "publish", "publish_many"]
+__all__ = [
+    "CHANNEL",
+    "append",
+    "append_many",
+    "outbox_insert",
+    "outbox_prune",
+    "outbox_unpark",
+    "publish",
+    "publish_many",
+]
+
+KEEP_RELAYED = dt.timedelta(hours=1)
+"""How long an entry can be sent again should Redis lose it; consumers have read it long before."""
 
 CHANNEL = "xerpium_outbox"
 """What the relay listens to; PostgreSQL delivers a notification when its transaction commits, and not before."""
@@ -84,6 +97,12 @@ def append_many(entries: Iterable[tuple[str, Mapping[str, str], str | None]]) ->
         ]
         with connection.cursor() as cursor:
             cursor.execute(_INSERT_MANY, columns)
+
+
+def outbox_prune(*, now: dt.datetime) -> int:
+    """Forget relayed entries that Redis has had for ``KEEP_RELAYED``; return how many."""
+    count, _ = OutboxEntry.objects.filter(relayed_at__lt=now - KEEP_RELAYED).delete()
+    return count
 
 
 def outbox_unpark(*, ids: Iterable[int]) -> int:

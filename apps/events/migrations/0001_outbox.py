@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                     "relayed_as",
                     models.TextField(editable=False, help_text="The id under which Redis took it.", null=True),
                 ),
+                ("relayed_at", models.DateTimeField(editable=False, null=True)),
                 ("parked_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "error",
@@ -46,7 +47,10 @@ class Migration(migrations.Migration):
                         condition=models.Q(("parked_at", None), ("relayed_as", None)),
                         fields=["id"],
                         name="outbox_pending",
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("parked_at__isnull", False)), fields=["id"], name="outbox_parked"
+                    ),
                 ],
             },
         ),

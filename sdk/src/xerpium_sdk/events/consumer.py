@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from redis import Redis
-from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
 from xerpium_sdk.events.backlog import Backlog, Delivery
 from xerpium_sdk.events.connection import require_bus_client
@@ -125,7 +125,11 @@ class StreamConsumer:
 
     def close(self) -> None:
         """Acknowledge what is done. What is still in hand stays pending under this name for its next process."""
-        self._flush()
+        try:
+            self._flush()
+        except RedisError as error:
+            count = sum(map(len, self._done.values()))
+            logger.warning("%d events are done but not acknowledged, and will be handled again: %s", count, error)
 
     # --- what comes in
 
@@ -147,9 +151,9 @@ class StreamConsumer:
         now = self._clock()
         if now >= self._next_claim:
             self._claim_abandoned(now)
-        if self._own_pending:
+        while self._own_pending and not self._backlog.has_work(now):
             self._recover_own()
-        elif not self._backlog.has_work(now):
+        if not self._backlog.has_work(now):
             self._read(now, wait)
 
     def _read(self, now: float, wait: bool) -> None:
@@ -161,7 +165,7 @@ class StreamConsumer:
             time.sleep(pause / 1000)
 
     def _recover_own(self) -> None:
-        """Take up what was delivered under this name and is not in hand: a page of each stream, before anything new."""
+        """Take up a page of each stream of what was delivered under this name and is not in hand."""
         for stream, after in list(self._own_pending.items()):
             found = self._group.pending(stream, after=after, count=self._batch, own=True)
             self._claim(stream, found, idle_ms=0)
@@ -199,13 +203,21 @@ class StreamConsumer:
     def _work(self) -> bool:
         handled = 0
         try:
+            self._keep_up()
             while not self._should_stop() and (delivery := self._backlog.take(self._clock())):
-                self._handle(delivery)
+                self._handle_or_put_back(delivery)
                 handled += 1
                 self._keep_up()
         finally:
             self._flush()
         return handled > 0
+
+    def _handle_or_put_back(self, delivery: Delivery) -> None:
+        try:
+            self._handle(delivery)
+        except Exception:
+            self._backlog.put_back(delivery, self._clock())
+            raise
 
     def _handle(self, delivery: Delivery) -> None:
         event = delivery.envelope
@@ -225,7 +237,6 @@ class StreamConsumer:
             handler(event)
         except Exception as error:
             if self._is_outage(error):
-                self._backlog.put_back(delivery, self._clock())
                 raise
             self._fail(handler, delivery, error)
         else:
@@ -236,7 +247,9 @@ class StreamConsumer:
         self.tally.failed += 1
         delivery.attempts += 1
         if delivery.attempts >= self._max_attempts:
-            return self._give_up(delivery, "max_attempts", _excerpt(error), handler)
+            self._give_up(delivery, "max_attempts", _excerpt(error), handler)
+            return
+        self._group.count_attempts(delivery.entry, delivery.attempts)
         delay = self._delay(delivery.attempts)
         self._backlog.postpone(delivery, self._clock() + delay)
         logger.warning(
@@ -245,7 +258,6 @@ class StreamConsumer:
             *(delivery.attempts, self._max_attempts, delay),
             exc_info=error,
         )
-        return self._group.count_attempts(delivery.entry, delivery.attempts)
 
     def _delay(self, attempts: int) -> float:
         """Return the seconds until the next attempt: doubled each time, half of it random."""

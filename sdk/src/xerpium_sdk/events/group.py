@@ -87,14 +87,11 @@ class StreamGroup:
 
         ``idle_ms`` is how long they must have lain untouched: what another consumer has just taken over stays there.
         """
-        self._command("XCLAIM", stream, self.group, self.consumer, idle_ms, *ids, "JUSTID")
+        self._take_quietly(stream, idle_ms, *ids)
 
     def count_attempts(self, entry: Entry, attempts: int) -> None:
         """Store how often ``entry`` was tried, so that the count survives this process."""
-        self._command(
-            *("XCLAIM", entry.stream, self.group, self.consumer, 0, entry.entry_id),
-            *("RETRYCOUNT", attempts, "JUSTID"),
-        )
+        self._take_quietly(entry.stream, 0, entry.entry_id, "RETRYCOUNT", attempts)
 
     def acknowledge(self, ids: Mapping[str, Sequence[str]]) -> None:
         """Acknowledge ``ids`` of each stream in one round trip."""
@@ -110,6 +107,10 @@ class StreamGroup:
         pipeline.xadd(STREAM_EVENTS_DEAD, fields)
         pipeline.xack(entry.stream, self.group, entry.entry_id)
         pipeline.execute()
+
+    def _take_quietly(self, stream: str, idle_ms: int, *arguments: object) -> None:
+        """Claim without bodies, which does not count as a delivery."""
+        self._command("XCLAIM", stream, self.group, self.consumer, idle_ms, *arguments, "JUSTID", parse_justid=True)
 
     def _last_id(self, stream: str) -> str:
         if not self.client.exists(stream):

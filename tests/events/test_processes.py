@@ -1,0 +1,101 @@
+"""The commands as processes: killed, stopped, and two at once."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from apps.core import redis
+from apps.events import services
+from apps.events.models import OutboxEntry
+from apps.events.relay import BATCH
+from apps.serviceauth.selectors import company_names
+from tests.events.conftest import make_event
+from tests.support.wait import wait_until
+from xerpium_sdk.wire.keys import REGISTRY_CHANGES, STREAM_EVENTS, STREAM_HUB
+
+pytestmark = pytest.mark.slow
+
+MANAGE = Path(__file__).parents[2] / "manage.py"
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(dsn: str) -> Iterator[Start]:
+    """A function that starts a management command on the test database and returns its process once it is ready."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_command(command: str, *arguments: str) -> "subprocess.Popen[str]":
+        environment = {**os.environ, "DATABASE_URL": dsn}
+        process = subprocess.Popen(
+            [sys.executable, str(MANAGE), command, *arguments], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert process.stdout
+        assert process.stdout.readline() == f"{command} is now running\n"
+        return process
+
+    yield start_command
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def stop(process: "subprocess.Popen[str]") -> str:
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=5)
+    assert process.returncode == 0
+    return output
+
+
+def publish(count: int) -> list[str]:
+    """Write events and changes in turns, a hundred to a transaction."""
+    sent: list[str] = []
+    while len(sent) < count:
+        numbers = range(len(sent), len(sent) + 100)
+        events = [make_event(number) for number in numbers]
+        with transaction.atomic():
+            services.publish_many(events)
+            services.append_many((REGISTRY_CHANGES, {"n": str(n)}, f"{n + 1}-0") for n in numbers)
+        sent += [event.event_id for event in events]
+    return sent
+
+
+def kill_after_a_batch(relay: "subprocess.Popen[str]") -> None:
+    before = redis.client().xlen(REGISTRY_CHANGES)
+    wait_until(lambda: redis.client().xlen(REGISTRY_CHANGES) > before, 10, "the next batch")
+    relay.kill()
+    relay.wait()
+
+
+def test_killing_one_relay_after_the_other_loses_nothing(start: Start) -> None:
+    first, standby = start("relay_events"), start("relay_events")
+    sent = publish(3000)
+    kill_after_a_batch(first)
+    kill_after_a_batch(standby)
+    last = start("relay_events")
+    wait_until(lambda: not OutboxEntry.objects.filter(relayed_as=None).exists(), 10, "the outbox to be empty")
+    assert "entries relayed" in stop(last)
+    received = [fields["event_id"] for fields in bodies(STREAM_HUB)]
+    assert list(dict.fromkeys(received)) == sent
+    assert len(received) - len(sent) <= 2 * BATCH
+    assert [fields["n"] for fields in bodies(REGISTRY_CHANGES)] == [str(n) for n in range(3000)]
+
+
+def bodies(stream: str) -> list[dict[str, str]]:
+    entries: Any = redis.client().xrange(stream)
+    return [fields for _, fields in entries]
+
+
+def test_consume_events_handles_what_the_apps_declare(start: Start) -> None:
+    consumer = start("consume_events")
+    event: dict[Any, Any] = {**make_event(7, "company_created").encode(), "data": '{"name": "Acme"}'}
+    redis.client().xadd(STREAM_EVENTS, event)
+    wait_until(lambda: company_names([7]) == {7: "Acme"}, description="the company to be known")
+    assert "1 events handled" in stop(consumer)
