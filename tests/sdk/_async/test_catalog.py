@@ -2,6 +2,7 @@
 
 import logging
 from math import inf
+from time import monotonic
 
 import pytest
 
@@ -136,6 +137,14 @@ async def test_a_catalogue_can_be_entered_again(hub: Hub) -> None:
             await wait_until(lambda: hub.streams == 1, description="a stream")
             assert catalog.ready
         await wait_until(lambda: hub.streams == 0, description="no stream")
+
+
+async def test_leaving_does_not_wait_for_the_hub_to_say_something(hub: Hub) -> None:
+    catalog = AsyncCatalog(hub.url)
+    async with catalog:
+        await wait_until(lambda: hub.streams == 1, description="a stream that says nothing more")
+        began = monotonic()
+    assert monotonic() - began < 1
 
 
 async def test_the_zone_of_the_catalogue_is_preferred(hub: Hub) -> None:

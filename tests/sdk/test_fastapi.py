@@ -1,0 +1,149 @@
+"""One line to join, one to follow, and the two example services, against a small hub."""
+
+import importlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from tests.sdk._tasks import wait_until
+from tests.sdk.hub import Hub, change, instance, service, snapshot
+from xerpium_sdk.fastapi import follow, join
+from xerpium_sdk.registry import Registration
+
+pytestmark = pytest.mark.anyio
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+async def test_an_application_is_a_member_between_its_start_and_its_end(hub: Hub) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, str]]:
+        seen.append(("start", bool(hub.known)))
+        yield {"database": "open"}
+        seen.append(("end", bool(hub.known)))
+
+    app = FastAPI(lifespan=lifespan)
+    hub.opening = [snapshot(1, service("product-service"))]
+    catalog = follow(app, hub.url)
+    member = join(app, hub.url, Registration(name="a", version="1.0.0", host="127.0.0.1", port=8101))
+    async with app.router.lifespan_context(app) as state:
+        assert state == {"database": "open"}
+        assert catalog.choose("product-service")
+        await wait_until(lambda: member.joined, description="the application has joined")
+    assert seen == [("start", False), ("end", False)]
+
+
+@pytest.fixture
+def example(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Imports an example service afresh, told where the hub is."""
+    monkeypatch.setenv("HUB_URL", hub.url)
+    monkeypatch.delenv("HOST", raising=False)
+    monkeypatch.setenv("PORT", "8101")
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+    def load(name: str) -> ModuleType:
+        for known in [known for known in sys.modules if known.split(".")[0] == name]:
+            monkeypatch.delitem(sys.modules, known)
+        return importlib.import_module(f"{name}.main")
+
+    return load
+
+
+@pytest.fixture
+def products(example: object) -> ModuleType:
+    """The product service."""
+    return example("product_service")  # type: ignore[operator,no-any-return]  # a fixture that is a function
+
+
+@pytest.fixture
+def orders(example: object) -> ModuleType:
+    """The order service."""
+    return example("order_service")  # type: ignore[operator,no-any-return]  # a fixture that is a function
+
+
+def caller(module: ModuleType) -> httpx2.AsyncClient:
+    """Return a client of an example's own API."""
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(module.app), base_url="http://example")
+
+
+async def test_the_product_service_joins_and_keeps_products(hub: Hub, products: ModuleType) -> None:
+    async with products.app.router.lifespan_context(products.app), caller(products) as call:
+        await wait_until(lambda: hub.requests("POST", "services/health"), description="its first report")
+        assert (await call.get("/health")).json()["status"] == "healthy"
+        kitchen, office = (await call.get("/api/v1/categories")).json()
+        lamp = {"sku": "DSK-08", "name": "Brass lamp", "category_id": office["id"], "price": "59.00"}
+        added = await call.post("/api/v1/products", json=lamp)
+        assert added.status_code == 201
+        found = (await call.get("/api/v1/products", params={"category_id": office["id"], "q": "LAMP"})).json()
+        assert [product["name"] for product in found] == ["Desk lamp", "Brass lamp"]
+        assert (await call.get(f"/api/v1/products/{added.json()['id']}")).json()["price"] == "59.00"
+        refused = [
+            await call.post("/api/v1/products", json=lamp),
+            await call.post("/api/v1/products", json=lamp | {"sku": "X1", "category_id": 99}),
+            await call.get("/api/v1/products/99"),
+        ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [
+        (409, "duplicate_sku"),
+        (422, "unknown_category"),
+        (404, "not_found"),
+    ]
+    registration = hub.requests("POST", "services/register")[0].body
+    assert registration["health_check_url"] == "http://127.0.0.1:8101/health"
+    assert (registration["lease_seconds"], registration["poll_interval_seconds"]) == (30, 5)
+    assert hub.requests("POST", "services/health")[0].body["details"] == {"products": 4, "categories": 2}
+    assert kitchen["name"] == "Kitchen"
+
+
+async def test_orders_are_placed_at_the_product_service_and_refused_without_it(
+    hub: Hub, orders: ModuleType, products: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_products = httpx2.AsyncClient(transport=httpx2.ASGITransport(products.app))
+    monkeypatch.setattr(orders.products, "_http", to_products)
+    order = {"customer": "Ada", "lines": [{"product_id": 3, "quantity": 2}, {"product_id": 6, "quantity": 1}]}
+    hub.opening = [snapshot(1, service("product-service"))]
+    async with to_products, orders.app.router.lifespan_context(orders.app), caller(orders) as call:
+        placed = await call.post("/api/v1/orders", json=order)
+        assert (placed.status_code, placed.json()["total"]) == (201, "54.80")
+        assert (await call.get(f"/api/v1/orders/{placed.json()['id']}")).json() == placed.json()
+        wrong = await call.post("/api/v1/orders", json=order | {"lines": [{"product_id": 99, "quantity": 1}]})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "unknown_product")
+
+        await wait_until(lambda: hub.requests("POST", "services/health"), description="its first report")
+        hub.say(change(service("product-service", 2, [instance(status="unhealthy")])))
+        await wait_until(
+            lambda: [call.body["status"] for call in hub.requests("POST", "services/health")][-1:] == ["degraded"],
+            description="the order service says that it is degraded",
+        )
+        away = await call.post("/api/v1/orders", json=order)
+        assert (away.status_code, away.headers["retry-after"]) == (503, "5")
+        assert "can take work: unhealthy" in away.json()["detail"]
+        assert (await call.get("/health")).json()["status"] == "degraded"
+        assert len((await call.get("/api/v1/orders")).json()) == 1
+        assert (await call.get("/api/v1/orders/99")).status_code == 404
+
+
+async def test_a_product_service_that_does_not_answer_is_named(
+    hub: Hub, orders: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        tries.append(str(request.url))
+        raise httpx2.ConnectError("refused", request=request)
+
+    dead = httpx2.AsyncClient(transport=httpx2.MockTransport(refuse))
+    monkeypatch.setattr(orders.products, "_http", dead)
+    hub.opening = [snapshot(1, service("product-service"))]
+    async with dead, orders.app.router.lifespan_context(orders.app), caller(orders) as call:
+        order = {"customer": "Ada", "lines": [{"product_id": 3, "quantity": 2}]}
+        answer = await call.post("/api/v1/orders", json=order)
+    assert (answer.status_code, answer.json()["code"]) == (503, "products_unavailable")
+    assert "in the catalogue and does not answer: ConnectError refused" in answer.json()["detail"]
+    assert tries == ["http://10.0.3.17:8101/api/v1/products/3"] * 2

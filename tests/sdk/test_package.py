@@ -1,0 +1,77 @@
+"""The package as others meet it: its public names, what importing it costs, and that its sync side is current."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import xerpium_sdk
+from xerpium_sdk import registry
+
+ROOT = Path(__file__).resolve().parents[2]
+SDK = Path(xerpium_sdk.__file__).parent
+MODULES = sorted(
+    ".".join(path.relative_to(SDK.parent).with_suffix("").parts).removesuffix(".__init__")
+    for part in ("wire", "registry")
+    for path in (SDK / part).rglob("*.py")
+)
+
+
+def public_names(module: ModuleType) -> set[str]:
+    """Return the names without an underscore that the module's own code defines, or imports for others to use."""
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    defined = {
+        node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    return {name for name in defined if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith(("_async", "_sync"))])
+def test_all_names_what_there_is(name: str) -> None:
+    module = importlib.import_module(name)
+    names = module.__all__
+    assert sorted(names) == sorted(set(names))
+    assert [each for each in names if not hasattr(module, each)] == []
+    if not any(part.startswith("_") for part in name.split(".")):
+        assert public_names(module) <= set(names)
+
+
+def test_everything_public_of_the_registry_can_be_had_from_one_place() -> None:
+    names = {name for name in vars(registry) if not name.startswith("_") and name not in ("errors",)}
+    assert set(registry.__all__) == names
+    assert list(registry.__all__) == sorted(registry.__all__)
+
+
+def test_every_async_class_has_its_twin() -> None:
+    twins = {name.removeprefix("Async") for name in registry.__all__ if name.startswith("Async")}
+    assert twins == {"Catalog", "HubClient", "Member"}
+    for name in twins:
+        asynchronous, sync = getattr(registry, f"Async{name}"), getattr(registry, name)
+        shared = {each.replace("aclose", "close") for each in vars(asynchronous) if not each.startswith("_")}
+        assert shared == {each for each in vars(sync) if not each.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("xerpium_sdk.wire", {"httpx2", "redis", "django", "semantic_version", "orjson", "msgspec"}),
+        ("xerpium_sdk.registry", {"redis", "django", "fastapi", "starlette"}),
+        ("xerpium_sdk.fastapi", {"redis", "django", "fastapi", "starlette"}),
+    ],
+)
+def test_importing_a_part_brings_in_no_more_than_it_needs(module: str, unwanted: set[str]) -> None:
+    script = f"import sys, {module}; print(*sorted({unwanted!r} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
+def test_the_sync_side_is_current() -> None:
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "tools/unasync.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
