@@ -102,7 +102,7 @@ CACHES = {
 
 # --- Registry ---------------------------------------------------------------------------------------------------------
 POLL_INTERVAL_SECONDS = env_int("POLL_INTERVAL_SECONDS", 30, minimum=1, maximum=3600)
-POLL_CONCURRENCY = env_int("POLL_CONCURRENCY", 2048, minimum=1, maximum=20000)
+POLL_CONCURRENCY = env_int("POLL_CONCURRENCY", 512, minimum=1, maximum=20000)
 PROTECTION_MAX_SECONDS = env_int("PROTECTION_MAX_SECONDS", 300, minimum=10, maximum=86400)
 HEALTH_ALLOW_CIDRS = env_list("HEALTH_ALLOW_CIDRS")
 HEALTH_DENY_CIDRS = env_list("HEALTH_DENY_CIDRS")

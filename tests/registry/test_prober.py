@@ -1,0 +1,532 @@
+"""The prober against services that answer, well or badly; what it may connect to at all is in test_prober_reach.py."""
+
+import asyncio
+import contextlib
+import gzip
+import os
+import random
+import resource
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import uvloop
+
+from apps.registry.healthurl import Policy
+from apps.registry.prober import (
+    NO_ANSWER,
+    LocalFault,
+    Prober,
+    ProbeResult,
+    Target,
+    _fitting,
+    _raise_descriptor_limit,
+)
+from tests.registry.peers import Conduct, Peer, answer, keeps_silent, repeats, says
+from tests.support.wait import wait_until_async
+
+DEVELOPMENT = Policy.from_strings(development=True)
+T = TypeVar("T")
+Run = Callable[[Coroutine[Any, Any, T]], T]
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run[Any]:
+    """Run a coroutine on each of the event loops that the hub may use."""
+
+    def runner(coroutine: Coroutine[Any, Any, T]) -> T:
+        with asyncio.Runner(loop_factory=request.param) as loop:
+            return loop.run(coroutine)
+
+    return runner
+
+
+async def ask(conduct: Conduct, *, hears_first: bool = True, **options: Any) -> tuple[ProbeResult, Peer]:
+    async with Peer(conduct, hears_first=hears_first) as peer, Prober(DEVELOPMENT, **options) as prober:
+        return await prober.probe(Target(7, peer.url)), peer
+
+
+# --- Verdicts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "ok", "word", "reason"),
+    [
+        (answer(b'{"status": "healthy"}'), True, "healthy", "HTTP 200"),
+        (answer(b'{"status": "Degraded"}'), True, "degraded", "reports itself degraded"),
+        (answer(b' {"status":"unhealthy"}'), False, "unhealthy", "reports itself unhealthy"),
+        (answer(b'{"status": "DOWN"}'), False, "unhealthy", "reports itself down"),
+        (answer(b'{"status": "up"}'), True, "healthy", "HTTP 200"),
+        (answer(b'{"status": 3}'), True, "healthy", "HTTP 200"),
+        (answer(b'{"status": "down"'), True, "healthy", "HTTP 200"),
+        (answer(b'["down"]'), True, "healthy", "HTTP 200"),
+        (answer(b'"down"'), True, "healthy", "HTTP 200"),
+        (answer(b"{" * 5000), True, "healthy", "HTTP 200"),
+        (answer(b"\xff\xfe down"), True, "healthy", "HTTP 200"),
+        (answer(), True, "healthy", "HTTP 200"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", True, "healthy", "HTTP 204"),
+        (b"HTTP/1.0 200 OK\r\n\r\nup", True, "healthy", "HTTP 200"),
+        (b"HTTP/1.1 103 Early\r\n\r\n" + answer(b'{"status":"degraded"}'), True, "degraded", "reports itself degraded"),
+        (answer(status=b"299 Fine"), True, "healthy", "HTTP 299"),
+        (answer(b'{"status": "healthy"}', status=b"429 Busy"), True, "degraded", "HTTP 429"),
+        (answer(b'{"status": "healthy"}', status=b"503 Away"), False, "unhealthy", "HTTP 503"),
+        (answer(status=b"404 Not Found"), False, "unhealthy", "HTTP 404"),
+        (answer(status=b"304 Not Modified"), False, "unhealthy", "HTTP 304: redirects are not followed"),
+        (answer(status=b"600 What"), False, "unhealthy", "HTTP 600"),
+    ],
+)
+def test_an_answer_is_judged(run: Run[Any], data: bytes, ok: bool, word: str, reason: str) -> None:
+    result, _ = run(ask(says(data)))
+
+    assert (result.instance_pk, result.ok, result.word, result.reason) == (7, ok, word, reason)
+    assert result.status_code is not None
+    assert result.public_reason == reason
+    assert 0 < result.latency_ms < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "excerpt"),
+    [
+        (b'{"status": "healthy",\r\n  "n": 1}', '{"status": "healthy", "n": 1}'),
+        (b"a\x00b\x1b[31mred\x7f\tx", "a b [31mred x"),
+        ("Grün \u202etxt.exe \ue000 ok".encode(), "Grün txt.exe ok"),
+        (b"\xff\xfeok", "\ufffd\ufffdok"),
+        (b"x" * 1000, "x" * 256),
+        ("é".encode() * 300, "é" * 256),
+    ],
+)
+def test_the_excerpt_is_short_and_printable(run: Run[Any], body: bytes, excerpt: str) -> None:
+    result, _ = run(ask(says(answer(body))))
+
+    assert result.excerpt == excerpt
+
+
+# --- What is sent ---------------------------------------------------------------------------------------------------
+
+
+def test_the_request_is_plain_and_carries_nothing_of_the_hubs_own(
+    run: Run[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".netrc").write_text("default login hub password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def scenario() -> None:
+        cookie = says(answer(b"", b"Set-Cookie: a=b; Path=/"))
+        async with Peer(keeps_silent) as proxy, Peer(cookie) as peer, Prober(DEVELOPMENT) as prober:
+            for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+                monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+            url = f"http://LocalHost:{peer.port}/a/../b%20c?x=%2F&y"
+            for _ in range(2):
+                assert (await prober.probe(Target(1, url))).ok
+            assert proxy.connections == 0
+            assert peer.connections == 2
+            for request in peer.requests:
+                start, *headers = request.decode().rstrip().split("\r\n")
+                assert start == "GET /a/../b%20c?x=%2F&y HTTP/1.1"
+                assert sorted(headers) == [
+                    "Accept-Encoding: identity",
+                    "Accept: */*",
+                    "Connection: close",
+                    f"Host: localhost:{peer.port}",
+                    "User-Agent: XERPIUM-health/0.1.0",
+                ]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See", b"307 Temporary", b"308 Permanent"])
+def test_redirects_are_not_followed(run: Run[Any], status: bytes) -> None:
+    async def scenario() -> None:
+        async with Peer(says(answer())) as secret, Peer(keeps_silent) as peer, Prober(DEVELOPMENT) as prober:
+            peer._conduct = says(answer(b"", b"Location: " + secret.url.encode(), status=status))
+            result = await prober.probe(Target(1, peer.url))
+            assert not result.ok
+            assert "redirects are not followed" in result.reason
+            assert (peer.connections, secret.connections) == (1, 0)
+
+    run(scenario())
+
+
+# --- Peers that misbehave -------------------------------------------------------------------------------------------
+
+SLOW = {
+    "silence": keeps_silent,
+    "a head in drips": repeats(b"HTTP/1.1 200 OK\r\nX: ", b"x", pause=0.02),
+    "a body in drips": repeats(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x", pause=0.02),
+    "chunks in drips": repeats(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", pause=0.02),
+}
+FLOODS = {
+    "1xx": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 1000),
+    "a header line": (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 8000 + b"\r\nX: "),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 10_000),
+}
+
+
+@pytest.mark.parametrize("conduct", SLOW.values(), ids=SLOW)
+def test_an_answer_that_does_not_end_is_cut_off_in_time(run: Run[Any], conduct: Conduct) -> None:
+    started = time.perf_counter()
+    result, peer = run(ask(conduct, total_timeout=0.3))
+
+    assert (result.ok, result.status_code, result.reason) == (False, None, "no complete answer in time")
+    assert 290 < result.latency_ms < 800
+    assert time.perf_counter() - started < 2
+    assert peer.connections == 1
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_flood_costs_next_to_nothing(run: Run[Any], flood: tuple[bytes, bytes]) -> None:
+    """aiohttp alone reads 1xx answers as fast as they come: seconds of CPU time, and its timers come too late."""
+    first, again = flood
+
+    def pour(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            connection.sendall(first)
+            while True:
+                connection.sendall(again)
+
+    async def scenario(port: int) -> ProbeResult:
+        async with Prober(DEVELOPMENT, total_timeout=0.5) as prober:
+            return await prober.probe(Target(1, f"http://127.0.0.1:{port}/"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pourer = threading.Thread(target=pour, args=[listener])
+        pourer.start()
+        before = time.thread_time()
+        result = run(scenario(listener.getsockname()[1]))
+        used = time.thread_time() - before
+        pourer.join()
+
+    assert not result.ok
+    assert result.latency_ms < 1000
+    assert used < 0.3
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 1073741824", b"Transfer-Encoding: chunked", b"Connection: close"])
+def test_a_body_of_a_gigabyte_is_read_to_the_limit_only(run: Run[Any], head: bytes) -> None:
+    sent = 0
+
+    async def gigabyte(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n")
+        for _ in range(16384):
+            writer.write(b"10000\r\n" + b"\0" * 65536 + b"\r\n")
+            await writer.drain()
+            sent += 65536
+
+    result, _ = run(ask(gigabyte))
+
+    assert (result.ok, result.word, result.excerpt) == (True, "healthy", "")
+    assert result.latency_ms < 1000
+    assert sent < 16 * 1024 * 1024
+
+
+def test_a_body_at_the_limit_is_read_and_one_beyond_is_not(run: Run[Any]) -> None:
+    report = b'{"status": "down"}'
+
+    at_limit, _ = run(ask(says(answer(report.ljust(65536)))))
+    beyond, _ = run(ask(says(answer(report.ljust(65537)))))
+
+    assert (at_limit.ok, beyond.ok) == (False, True)
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"GZIP", b"deflate", b"br", b"identity, gzip"])
+def test_a_compressed_answer_is_not_decompressed(run: Run[Any], encoding: bytes) -> None:
+    bomb = gzip.compress(b'{"status": "down"' + b" " * 20_000_000 + b"}")
+    result, _ = run(ask(says(answer(bomb, b"Content-Encoding: " + encoding))))
+
+    assert (result.ok, result.word, result.excerpt) == (True, "healthy", "")
+    assert result.latency_ms < 500
+
+
+HEADS = {
+    "one long line": b"X: " + b"x" * 1_000_000,
+    "a long name": b"X" * 1_000_000 + b": x",
+    "many lines": b"\r\n".join(b"X-%d: x" % number for number in range(10_000)),
+    "20 kilobytes": b"\r\n".join(b"X-%d: " % number + b"x" * 1000 for number in range(20)),
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_a_head_beyond_the_limit_is_a_failure(run: Run[Any], head: bytes) -> None:
+    result, peer = run(ask(says(answer(b"", head)), total_timeout=0.5))
+
+    assert not result.ok
+    assert "head" in result.reason or "in time" in result.reason
+    assert peer.connections == 1
+
+
+def test_a_head_within_the_limit_is_read(run: Run[Any]) -> None:
+    lines = [b"X-%d: " % number + b"x" * 1000 for number in range(15)]
+    result, _ = run(ask(says(answer(b'{"status": "degraded"}'.ljust(60_000), *lines))))
+
+    assert (result.ok, result.word) == (True, "degraded")
+
+
+BROKEN = {
+    "nothing": b"",
+    "half a status line": b"HTTP/1.1 20",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "half a body": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+    "half a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf",
+    "a bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhalf",
+    "HTTP/0.9": b"<html>up</html>",
+    "lines": b"up\r\nup\r\n\r\n",
+    "SSH": b"SSH-2.0-OpenSSH_9.2p1\r\n",
+    "Redis": b"-ERR unknown command\r\n",
+    "a TLS alert": b"\x15\x03\x01\x00\x02\x02\x46",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nab",
+    "length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "NUL in a header": b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+    "no number": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a protocol of its own": answer(b"", b"Connection: upgrade", b"Upgrade: x", status=b"101 Switching"),
+}
+
+
+@pytest.mark.parametrize("hears_first", [True, False], ids=["asked", "unasked"])
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
+def test_a_peer_that_breaks_off_or_speaks_no_http_fails_at_once_and_is_asked_once(
+    run: Run[Any], caplog: pytest.LogCaptureFixture, data: bytes, hears_first: bool
+) -> None:
+    result, peer = run(ask(says(data), hears_first=hears_first))
+
+    assert (result.ok, result.word, result.excerpt) == (False, "unhealthy", "")
+    assert result.latency_ms < 1000
+    assert peer.connections == 1
+    assert caplog.messages == []
+
+
+def test_garbage_raises_nothing_unforeseen(run: Run[Any], caplog: pytest.LogCaptureFixture) -> None:
+    dice = random.Random(20261122)
+    pieces = [b"HTTP/1.1 ", b"200 OK", b"\r\n", b"\n", b":", b" ", b"\0", b"Content-Length: 5", b"\r\n\r\n"]
+    pieces += [b"Transfer-Encoding: chunked", b"\xff\xfe", b"Set-Cookie: a=\x7f", b"Content-Type: /;=", b"5\r\nhello"]
+
+    def garbage() -> bytes:
+        return b"".join(dice.choice(pieces) for _ in range(dice.randrange(1, 12)))
+
+    async def scenario() -> None:
+        async with Prober(DEVELOPMENT, total_timeout=1) as prober:
+            for _ in range(150):
+                async with Peer(says(garbage())) as peer:
+                    await prober.probe(Target(1, peer.url))
+
+    run(scenario())
+    assert caplog.messages == []
+
+
+def test_what_no_rule_foresees_is_a_failure_of_that_service_alone(
+    run: Run[Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upset(status_code: int, body: bytes | None) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("apps.registry.prober.judge_answer", upset)
+    result, _ = run(ask(says(answer())))
+
+    assert (result.ok, result.reason) == (False, "the probe failed: ZeroDivisionError")
+    assert "unforeseen" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+# --- Many at once ---------------------------------------------------------------------------------------------------
+
+
+def test_results_are_delivered_as_they_come(run: Run[Any]) -> None:
+    async def late(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        writer.write(answer())
+
+    async def scenario() -> list[tuple[int, float]]:
+        came: list[tuple[int, float]] = []
+        async with Peer(late) as slow, Peer(says(answer())) as quick, Prober(DEVELOPMENT) as prober:
+            started = time.perf_counter()
+            await prober.probe_all(
+                [Target(1, slow.url), Target(2, quick.url)],
+                lambda result: came.append((result.instance_pk, time.perf_counter() - started)),
+            )
+        return came
+
+    (first, first_after), (second, second_after) = run(scenario())
+    assert (first, second) == (2, 1)
+    assert first_after < 0.2 <= second_after
+
+
+def test_suspects_wait_for_each_other_and_for_nobody_else(run: Run[Any]) -> None:
+    async def scenario() -> list[tuple[int, bool]]:
+        came: list[tuple[int, bool]] = []
+        async with (
+            Peer(keeps_silent) as pit,
+            Peer(says(answer())) as good,
+            Prober(DEVELOPMENT, concurrency=1, slow_concurrency=1, total_timeout=0.3) as prober,
+        ):
+            targets = [Target(1, pit.url, suspect=True), Target(2, good.url, suspect=True), Target(3, good.url)]
+            await prober.probe_all(targets, lambda result: came.append((result.instance_pk, result.ok)))
+        return came
+
+    assert run(scenario()) == [(3, True), (1, False), (2, True)]
+
+
+@pytest.mark.parametrize("suspect", [False, True], ids=["unknown", "known"])
+def test_a_thousand_tar_pits_do_not_delay_the_rest(suspect: bool) -> None:
+    """900 never accept, 100 drip, and 50 services that are asked last answer before any pit is given up."""
+    drip = repeats(b"HTTP/1.1 200 OK\r\nX: ", b"x", pause=0.2)
+
+    async def scenario() -> list[ProbeResult]:
+        came: list[ProbeResult] = []
+        async with (
+            Peer(drip) as dripping,
+            Peer(says(answer())) as good,
+            Prober(DEVELOPMENT, slow_concurrency=1000) as prober,
+        ):
+            urls = [f"http://127.0.0.1:{pit.getsockname()[1]}/" for pit in pits]
+            targets = [Target(pk, urls[pk % len(urls)], suspect) for pk in range(900)]
+            targets += [Target(pk, dripping.url, suspect) for pk in range(900, 1000)]
+            targets += [Target(pk, good.url) for pk in range(1000, 1050)]
+            await prober.probe_all(targets, came.append)
+        return came
+
+    with contextlib.ExitStack() as stack:
+        # The kernel completes the connections of a backlog: nobody accepts, and nothing is ever answered.
+        pits = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128)) for _ in range(9)]
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+            came = loop.run(scenario())
+    assert {result.instance_pk for result in came[:50]} == set(range(1000, 1050))
+    assert all(result.ok for result in came[:50])
+    assert {result.instance_pk for result in came[50:]} == set(range(1000))
+    assert {result.reason for result in came[50:]} == {"no complete answer in time"}
+
+
+def test_an_error_of_the_callback_ends_the_sweep(run: Run[Any]) -> None:
+    def fail(result: ProbeResult) -> None:
+        raise RuntimeError("no room for results")
+
+    async def scenario() -> None:
+        async with Peer(says(answer())) as peer, Prober(DEVELOPMENT) as prober:
+            await prober.probe_all([Target(1, peer.url)], fail)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(scenario())
+    assert caught.group_contains(RuntimeError, match="no room")
+
+
+# --- Resources ------------------------------------------------------------------------------------------------------
+
+
+def open_sockets() -> int:
+    return sum(map(is_socket, os.listdir("/dev/fd")))
+
+
+def is_socket(descriptor: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(int(descriptor)).st_mode)
+    except OSError:  # the one that read the directory
+        return False
+
+
+def test_a_cancelled_sweep_leaves_no_socket_open(run: Run[Any]) -> None:
+    async def scenario() -> None:
+        async with Peer(keeps_silent) as pit, Prober(DEVELOPMENT) as prober:
+            before = open_sockets()
+            sweep = asyncio.create_task(prober.probe_all([Target(pk, pit.url) for pk in range(50)], print))
+            await wait_until_async(lambda: all_connected(pit, 50), description="50 connections")
+            assert open_sockets() - before == 100
+            sweep.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sweep
+            await settled(before)
+
+    run(scenario())
+
+
+def test_timeouts_and_failures_leave_no_socket_open(run: Run[Any]) -> None:
+    async def scenario() -> None:
+        async with (
+            Peer(keeps_silent) as pit,
+            Peer(says(b"HTTP/1.1 200")) as broken,
+            Peer(says(answer(b"x" * 100_000))) as long,
+            Prober(DEVELOPMENT, total_timeout=0.2) as prober,
+        ):
+            before = open_sockets()
+            targets = [Target(pk, peer.url) for pk in range(20) for peer in (pit, broken, long)]
+            await prober.probe_all(targets, lambda result: None)
+            await settled(before)
+
+    run(scenario())
+
+
+async def all_connected(peer: Peer, expected: int) -> bool:
+    return peer.connections == expected
+
+
+async def settled(sockets: int) -> None:
+    """Wait until both ends of every connection are closed."""
+
+    async def closed() -> bool:
+        return open_sockets() <= sockets
+
+    await wait_until_async(closed, description=f"no more than {sockets} open sockets")
+
+
+def test_a_machine_out_of_descriptors_says_nothing_about_a_service(
+    run: Run[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def scenario() -> None:
+        async with Peer(says(answer())) as peer, Prober(DEVELOPMENT) as prober:
+            came: list[ProbeResult] = []
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+                with pytest.raises(LocalFault):
+                    await prober.probe(Target(1, peer.url))
+                await prober.probe_all([Target(1, peer.url), Target(2, peer.url)], came.append)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert came == []
+            assert (await prober.probe(Target(1, peer.url))).ok
+
+    run(scenario())
+    assert "2 probes did not happen" in caplog.text
+
+
+def test_lanes_fit_the_descriptors_that_there_are(caplog: pytest.LogCaptureFixture) -> None:
+    assert _fitting(2048, 512, descriptors=2816) == (2048, 512)
+    assert caplog.messages == []
+    assert _fitting(2048, 512, descriptors=1024) == (614, 153)
+    assert "Room for 768 probes at once instead of 2560" in caplog.text
+    assert _fitting(2048, 512, descriptors=10) == (1, 1)
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_allowed() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lower = len(os.listdir("/dev/fd")) + 50
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lower, hard))
+        assert _raise_descriptor_limit(lower - 1) == lower - 1
+        assert _raise_descriptor_limit(lower + 10) == lower + 10
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (lower + 10, hard)
+        if hard != resource.RLIM_INFINITY:
+            assert _raise_descriptor_limit(hard + 1) == hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_others_cannot_tell_refused_from_closed_from_silent(run: Run[Any]) -> None:
+    async def scenario() -> list[ProbeResult]:
+        async with Peer(keeps_silent) as pit, Prober(DEVELOPMENT, total_timeout=0.2) as prober:
+            async with Peer(keeps_silent) as closed:
+                pass
+            urls = [pit.url, closed.url, "http://169.254.169.254/", "http://10.0.0.1:22/", "no URL"]
+            return [await prober.probe(Target(1, url)) for url in urls]
+
+    results = run(scenario())
+    assert len({result.reason for result in results}) == 5
+    assert {(result.public_reason, result.status_code, result.word) for result in results} == {
+        (NO_ANSWER, None, "unhealthy")
+    }
