@@ -1,0 +1,26 @@
+"""One table, as most teams would begin."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+class PlainService(models.Model):
+    """A service, with the fields that it registers."""
+
+    name = models.CharField(max_length=100, unique=True)
+    version = models.CharField(max_length=100)
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    health_check_url = models.URLField(max_length=2048)
+    api_base_url = models.URLField(max_length=2048)
+    tags = ArrayField(models.CharField(max_length=100), default=list)
+    capabilities = ArrayField(models.CharField(max_length=100), default=list)
+    dependencies = ArrayField(models.CharField(max_length=100), default=list)
+    status = models.CharField(max_length=20, default="starting")
+    last_seen = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        app_label = "plain"
+
+    def __str__(self) -> str:
+        return self.name
