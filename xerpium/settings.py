@@ -34,7 +34,7 @@ DEMO = env_bool("DEMO", default=True)
 HUB_ADMIN_PASSWORD = env_str("HUB_ADMIN_PASSWORD", "")
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
-if DEVELOPMENT or TESTING or sys.argv[1:2] in (["makemigrations"], ["collectstatic"]):
+if DEVELOPMENT or TESTING or sys.argv[1:2] in (["makemigrations"], ["collectstatic"], ["runhub"]):
     SECRET_KEY = env_str("SECRET_KEY", secrets.token_urlsafe(48))
 else:
     SECRET_KEY = env_str("SECRET_KEY")
@@ -240,6 +240,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Sets of words that several fields share: without names of their own they are numbered.
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "apps.registry.models.STATUS_CHOICES",
+        "ReportedStatusEnum": "apps.registry.models.REPORT_CHOICES",
+        "PolledStatusEnum": "apps.registry.models.POLL_CHOICES",
+    },
     "GET_LIB_DOC_EXCLUDES": "apps.core.schema.undocumented_bases",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
 }
