@@ -40,7 +40,8 @@ class Bench:
 
     def part(self, name: str, script: str, **options: object) -> Part:
         command = [sys.executable, "-S", "-c", textwrap.dedent(script)]
-        return Part(name, command, self.directory, f"the {name}", os.environ, ready_line="I am ready", **options)
+        named = {"environment": os.environ, "ready_line": "I am ready"} | options
+        return Part(name, command, self.directory, f"the {name}", **named)
 
     def start(self, *parts: Part) -> list[Child]:
         return self.supervisor.start(parts)
@@ -152,7 +153,7 @@ def test_a_command_that_does_not_exist_is_said_and_does_not_end_the_supervisor(t
     assert "web  | cannot be started: [Errno 2]" in run(test, tmp_path).log
 
 
-def test_groups_stop_one_after_the_other_the_last_started_first(tmp_path):
+def test_levels_stop_one_after_the_other_the_highest_first(tmp_path):
     slow = """
         import signal, sys, time
         def end(*_):
@@ -165,8 +166,9 @@ def test_groups_stop_one_after_the_other_the_last_started_first(tmp_path):
     """
 
     async def test(bench: Bench) -> None:
-        for group in (["base"], ["one", "two"], ["top"]):
-            await bench.supervisor.until_answering(bench.start(*(bench.part(name, slow) for name in group)))
+        levels = {"top": 3, "base": 0, "one": 1, "two": 1}
+        children = bench.start(*(bench.part(name, slow, level=level) for name, level in levels.items()))
+        await bench.supervisor.until_answering(children)
 
     log = run(test, tmp_path).log.splitlines()
     told = [line for line in log if "stopping" in line or "gone" in line]
@@ -258,7 +260,7 @@ from apps.core.supervisor.supervisor import Supervisor
 async def main():
     supervisor = Supervisor(Log(sys.stderr, width=4, colour=False))
     script = {(STUBBORN + READY + WAIT)!r}
-    part = Part("web", [sys.executable, "-c", script], Path.cwd(), "", os.environ, ready_line="ready")
+    part = Part("web", [sys.executable, "-c", script], Path.cwd(), "", environment=os.environ, ready_line="ready")
     (child,) = supervisor.start([part])
     await supervisor.until_answering([child])
     print(child.pid, flush=True)

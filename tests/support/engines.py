@@ -43,10 +43,10 @@ def choose_engines(parent: Path) -> list[Engine]:
     """Return the engines that the environment does not name, and name them there."""
     chosen: list[Engine] = []
     directory = parent / f"xerpium-tests-{os.getpid()}"
-    if "DATABASE_URL" not in os.environ:
+    if not os.environ.get("DATABASE_URL"):
         chosen.append(Postgres(directory / "postgres", free_port(), PASSWORD, max_connections=300, durable=False))
         os.environ["DATABASE_URL"] = chosen[-1].url
-    if "REDIS_URL" not in os.environ:
+    if not os.environ.get("REDIS_URL"):
         chosen.append(Redis(directory / "redis", free_port(), PASSWORD, databases=64, durable=False))
         os.environ["REDIS_URL"] = chosen[-1].url
         os.environ[OWN_REDIS] = "1"

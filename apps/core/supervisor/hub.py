@@ -17,7 +17,6 @@ from apps.core.supervisor.supervisor import Supervisor
 
 ADDRESSES = "hub.env"
 PREPARED = "prepared"
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,7 @@ class Hub:
         Raises:
             StartError: something failed without which nothing can go on.
         """
-        for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        self._listen_to_signals()
         starting = asyncio.create_task(self._start())
         stopping = asyncio.create_task(self._stop_asked.wait())
         try:
@@ -68,6 +66,12 @@ class Hub:
             await asyncio.gather(starting, stopping, return_exceptions=True)
             await self._stop()
 
+    def _listen_to_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # `nohup` starts programs with SIGHUP ignored, and it shall stay so.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+
     async def _start(self) -> None:
         await self._start_engines()
         await self._prepare()
@@ -76,15 +80,13 @@ class Hub:
         web = self._supervisor.start([parts.web(site)])
         await self._supervisor.until_answering(web)
         self._log.hub(f"{site.url} answers, {time.monotonic() - self._began:.1f} s after the start")
-        others = self._supervisor.start(parts.background(site)) + self._supervisor.start(parts.examples(site))
+        others = self._supervisor.start(parts.background(site) + parts.examples(site))
         await self._supervisor.until_answering(others)
         self._announce()
 
     async def _start_engines(self) -> None:
-        # One after the other, PostgreSQL first, so that it is stopped last.
-        for engine in self._plan.engines:
-            for child in self._supervisor.start([parts.engine(engine)]):
-                await self._supervisor.until_answering_or_hopeless(child)
+        for child in self._supervisor.start(parts.engines(self._plan.engines)):
+            await self._supervisor.until_answering_or_hopeless(child)
 
     async def _prepare(self) -> None:
         plan = self._plan

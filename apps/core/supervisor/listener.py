@@ -21,8 +21,9 @@ def listen(bind: str, port: int) -> socket.socket:
         StartError: the port is taken, or not ours to take, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    both = bind == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((bind, port), family=family, backlog=2048)
+        return socket.create_server((bind, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
         reason = REASONS.get(error.errno or 0, f"{error.strerror or error}: set HUB_BIND and HUB_PORT to others")
         raise StartError(f"HUB_BIND={bind} HUB_PORT={port}: {reason}.") from error

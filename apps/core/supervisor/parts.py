@@ -3,8 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from apps.core.engines import Engine
@@ -19,6 +19,8 @@ class Part:
     cwd: Path
     hint: str
     """What to look at when it does not start; the end of a sentence that begins with "Look at"."""
+    level: int = 0
+    """A part needs what is below its level, so the highest is stopped first; what has one level stops together."""
     environment: Mapping[str, str] = field(default_factory=dict)
     answers: Callable[[], bool] | None = None
     """A question that it answers once it works; may block for a second."""
@@ -59,59 +61,36 @@ class Site:
     examples: tuple[Example, ...] = ()
 
 
-def engine(server: Engine) -> Part:
-    """Return PostgreSQL or Redis as a part."""
-    return Part(
-        name=server.name,
-        command=server.command(),
-        cwd=server.directory,
-        environment=os.environ,
-        answers=server.answers,
-        hint=f"the disk and the permissions of {server.directory}; HUB_DATA_DIR names another place for it",
-        stop_signal=server.stop_signal,
-        stop_seconds=20.0,
-        last_signal=server.stop_signal,
-        is_engine=True,
-    )
+def engines(servers: Sequence[Engine]) -> list[Part]:
+    """Return the engines in the order of starting: PostgreSQL, then Redis."""
+    return [_engine(server, level) for level, server in enumerate(servers)]
 
 
 def preparation(site: Site, admin_password: str) -> Part:
     """Return the process that brings the database up to date and then ends."""
     environment = {**site.environment, "HUB_ADMIN_PASSWORD": admin_password}
-    return Part("prepare", _manage("preparehub"), site.base, "DATABASE_URL and REDIS_URL", environment)
+    return replace(_django(site, "prepare", "manage.py", "preparehub"), environment=environment)
+
+
+def background(site: Site) -> list[Part]:
+    """Return what works behind the web server."""
+    celery = ("-W", ROOT_IS_NO_NEWS, "-m", "celery", "-A", "xerpium")
+    pool = ("--pool", "threads", "--concurrency", "6", "--without-gossip", "--without-mingle")
+    return [
+        _django(site, "relay", "manage.py", "relay_events", level=2, ready_line="is now running"),
+        _django(site, "consumer", "manage.py", "consume_events", level=2, ready_line="is now running"),
+        _django(
+            site, "worker", *celery, "--quiet", "worker", *pool, "--loglevel", "info", level=3, ready_line=" ready."
+        ),
+        _django(site, "beat", *celery, "beat", "--loglevel", "info", level=3, ready_line="is starting."),
+    ]
 
 
 def web(site: Site) -> Part:
     """Return the web server: one process, the edge and Django in it."""
-    return Part(
-        "web",
-        [sys.executable, "-m", "xerpium.serve", "--fd", str(site.listener)],
-        site.base,
-        "what `python manage.py check` says",
-        site.environment,
-        answers=site.web_answers,
-        inherits=(site.listener,),
-    )
-
-
-def background(site: Site) -> list[Part]:
-    """Return what works behind the web server, in the order of starting; stopped from the last to the first."""
-    celery = [sys.executable, "-m", "celery", "-A", "xerpium"]
-    pool = ["--pool", "threads", "--concurrency", "6", "--without-gossip", "--without-mingle"]
-    environment, base = site.environment, site.base
-    return [
-        Part("relay", _manage("relay_events"), base, _ENGINES, environment, ready_line="is now running"),
-        Part("consumer", _manage("consume_events"), base, _ENGINES, environment, ready_line="is now running"),
-        Part(
-            "worker",
-            [*celery, "worker", *pool, "--loglevel", "info"],
-            base,
-            _ENGINES,
-            environment,
-            ready_line=" ready.",
-        ),
-        Part("beat", [*celery, "beat", "--loglevel", "info"], base, _ENGINES, environment, ready_line="is starting."),
-    ]
+    part = _django(site, "web", "-m", "xerpium.serve", "--fd", str(site.listener), level=4)
+    hint = "what `python manage.py check` says"
+    return replace(part, hint=hint, answers=site.web_answers, inherits=(site.listener,))
 
 
 def examples(site: Site) -> list[Part]:
@@ -119,26 +98,44 @@ def examples(site: Site) -> list[Part]:
     return [_example(site, example) for example in site.examples]
 
 
-def _example(site: Site, example: Example) -> Part:
-    name = example.folder.removesuffix("_service")
-    command = [sys.executable, "-m", "uvicorn", f"{example.folder}.main:app", "--port", str(example.port)]
+ROOT_IS_NO_NEWS = "ignore:You're running the worker with superuser privileges"
+"""Celery's warning to root, eight lines at each start: in a container it always is."""
+
+
+def _engine(server: Engine, level: int) -> Part:
     return Part(
-        name,
-        [*command, "--no-access-log", "--timeout-graceful-shutdown", "3"],
+        server.name,
+        server.command(),
+        server.directory,
+        f"the disk and the permissions of {server.directory}; HUB_DATA_DIR names another place for it",
+        level,
+        os.environ,
+        answers=server.answers,
+        stop_signal=server.stop_signal,
+        stop_seconds=20.0,
+        last_signal=server.stop_signal,
+        is_engine=True,
+    )
+
+
+def _django(site: Site, name: str, *arguments: str, level: int = 0, ready_line: str = "") -> Part:
+    hint = "whether PostgreSQL and Redis answer; DATABASE_URL and REDIS_URL say where they are"
+    return Part(name, [sys.executable, *arguments], site.base, hint, level, site.environment, ready_line=ready_line)
+
+
+def _example(site: Site, example: Example) -> Part:
+    server = ("-m", "uvicorn", f"{example.folder}.main:app", "--no-access-log", "--timeout-graceful-shutdown", "3")
+    return Part(
+        example.folder.removesuffix("_service"),
+        [sys.executable, *server, "--port", str(example.port)],
         site.base / "examples",
         f"examples/{example.folder}; DEMO=0 leaves the example services out",
-        {**_without_secrets(site.environment), "HUB_URL": site.url, "PORT": str(example.port)},
+        level=5,
+        environment=_for_strangers(site.environment) | {"HUB_URL": site.url, "PORT": str(example.port)},
         ready_line="Application startup complete",
     )
 
 
-def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a service may see of the hub's environment: it is a stranger that speaks to the hub's API."""
-    return {name: value for name, value in environment.items() if not name.startswith(("DATABASE_URL", "SECRET_KEY"))}
-
-
-_ENGINES = "whether PostgreSQL and Redis answer; DATABASE_URL and REDIS_URL say where they are"
-
-
-def _manage(command: str) -> list[str]:
-    return [sys.executable, "manage.py", command]
+def _for_strangers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a service may see of the hub's environment: not the keys to its database and its sessions."""
+    return {name: value for name, value in environment.items() if not name.startswith(("DATABASE_", "SECRET_KEY"))}

@@ -1,4 +1,4 @@
-"""Starting groups of parts, waiting until they answer, and stopping them in the opposite order."""
+"""Starting parts, waiting until they answer, and stopping them in the order in which they need each other."""
 
 import asyncio
 from collections.abc import Iterable
@@ -18,20 +18,14 @@ class Supervisor:
     def __init__(self, log: Log) -> None:
         """Begin with none."""
         self._log = log
-        self._groups: list[list[Child]] = []
+        self._children: list[Child] = []
         self._hurry = asyncio.Event()
 
-    @property
-    def children(self) -> list[Child]:
-        """All of them, in the order in which they were started."""
-        return [child for group in self._groups for child in group]
-
     def start(self, parts: Iterable[Part]) -> list[Child]:
-        """Start ``parts`` together; they will also be stopped together."""
-        group = [Child(part, self._log) for part in parts]
-        if group:
-            self._groups.append(group)
-        return group
+        """Start ``parts`` together and return their children."""
+        started = [Child(part, self._log) for part in parts]
+        self._children += started
+        return started
 
     async def until_answering(self, children: Iterable[Child]) -> None:
         """Wait until all of them answer, however long that takes, and say now and then which do not."""
@@ -82,8 +76,10 @@ class Supervisor:
         self._hurry.set()
 
     async def stop(self) -> None:
-        """Stop everything, group by group, the last started first; nothing is left when this returns."""
-        while self._groups:
-            group = self._groups.pop()
+        """Stop everything, the highest level first; nothing is left when this returns."""
+        while self._children:
+            level = max(child.part.level for child in self._children)
+            group = [child for child in self._children if child.part.level == level]
             self._log.hub(f"stopping {', '.join(child.part.name for child in group)}")
             await asyncio.gather(*(child.stop(self._hurry) for child in group))
+            self._children = [child for child in self._children if child not in group]
