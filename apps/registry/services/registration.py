@@ -84,7 +84,7 @@ def _registered_row(
     """Return the row as this registration leaves it, and why, in plain words. What operators decided stays."""
     old = known or {"id": None, "status": None, "weight_override": None, "revision": 0}
     vitals = lifecycle.registered_again(rows.vitals_of(known)) if known else lifecycle.Vitals()
-    if known and any(known[name] != declared[name] for name in ADDRESS):
+    if known and _moved(known, declared):
         vitals = replace(vitals, polled=None)
     row: Row = {**old, **{name: declared[name] for name in DECLARED}}
     row |= {
@@ -97,6 +97,11 @@ def _registered_row(
     if known is None or known["status"] in GONE:
         row |= {"registered_at": now, "status_since": now}
     return row, rows.judge(row, vitals, Cause.REGISTERED, now=now, version=row["version"])
+
+
+def _moved(known: Row, declared: Mapping[str, Any]) -> bool:
+    """Whether it is polled elsewhere from now on, so that what polls have shown is about something else."""
+    return any(known[name] != declared[name] for name in ADDRESS)
 
 
 def _differs(known: Row, row: Row) -> bool:
@@ -125,7 +130,7 @@ def _store(cursor: CursorWrapper, row: Row, known: Row | None, cause: str, actor
             "now": now,
             "due": schedule.first_due(phase, now, row["poll_interval_seconds"]) if anew else None,
             "document": orjson.dumps(document(row)).decode(),
-            "newcomer": move.change == HistoryEntry.REGISTERED,
+            "counted_anew": known is None or known["status"] in GONE or _moved(known, row),
             "change": move.change,
             "old_status": move.old_status.value if move.old_status else None,
             "new_status": row["status"] if move.status_changed else None,
@@ -188,8 +193,8 @@ STORE = f"""
         ON CONFLICT (instance_id) DO UPDATE SET
             last_seen_at = EXCLUDED.last_seen_at,
             next_due_at = COALESCE(%(due)s, registry_vitals.next_due_at),
-            failures = CASE WHEN %(newcomer)s THEN 0 ELSE registry_vitals.failures END,
-            successes = CASE WHEN %(newcomer)s THEN 0 ELSE registry_vitals.successes END),
+            failures = CASE WHEN %(counted_anew)s THEN 0 ELSE registry_vitals.failures END,
+            successes = CASE WHEN %(counted_anew)s THEN 0 ELSE registry_vitals.successes END),
     service AS (
         UPDATE registry_service SET revision = stored.revision FROM stored WHERE registry_service.id = %(service_pk)s),
     history AS (

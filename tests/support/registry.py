@@ -1,0 +1,91 @@
+"""The registry in tests: what a service sends over HTTP, a clock to pass in, what is stored, a relay that runs."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import orjson
+from django.db import connection
+
+from apps.core import redis
+from apps.events.models import OutboxEntry
+from apps.events.relay import Relay
+from apps.registry.models import Instance
+from tests.support.database import database_url
+from xerpium_sdk.wire.keys import REGISTRY_CHANGES, STREAM_HUB
+
+NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
+FIRST_PORT = 20_000
+
+
+def seconds(number: float) -> dt.timedelta:
+    """Return a length of time."""
+    return dt.timedelta(seconds=number)
+
+
+def body(name: str = "orders", number: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return what instance ``number`` of the service ``name`` sends to register, with ``changes``; nothing listens."""
+    port = FIRST_PORT + number
+    return {
+        "name": name,
+        "version": "1.0.0",
+        "host": "127.0.0.1",
+        "port": port,
+        "health_check_url": f"http://127.0.0.1:{port}/health",
+        "api_base_url": f"http://127.0.0.1:{port}/api/v1",
+        **changes,
+    }
+
+
+def id_of(number: int = 1) -> str:
+    """Return the id that the hub gives to instance ``number`` of `body`."""
+    return f"127.0.0.1:{FIRST_PORT + number}"
+
+
+def stored(pk: int) -> Instance:
+    """Return an instance as it is stored now, with its service and its vitals."""
+    return Instance.objects.select_related("vitals", "service").get(pk=pk)
+
+
+def statuses(name: str) -> dict[str, str]:
+    """Return the stored status of each instance of a service."""
+    return dict(Instance.objects.filter(service__name=name).values_list("instance_id", "status"))
+
+
+def events() -> list[str]:
+    """Return the types of what the hub told of and no relay has taken yet, in order."""
+    return [entry.fields["event_type"] for entry in OutboxEntry.objects.filter(stream=STREAM_HUB).order_by("id")]
+
+
+def changes() -> list[dict[str, Any]]:
+    """Return the changes of the catalogue that no relay has taken yet, in order."""
+    entries = OutboxEntry.objects.filter(stream=REGISTRY_CHANGES).order_by("id")
+    return [orjson.loads(entry.fields["change"]) for entry in entries]
+
+
+@contextmanager
+def relaying() -> Iterator[Relay]:
+    """Let a relay run in a thread, as its command would; an exception in it fails the test."""
+    relay = Relay(database_url(), redis.client())
+    stop, failures = Event(), []
+
+    def run() -> None:
+        try:
+            while not stop.is_set():
+                relay.step()
+        except Exception as error:
+            failures.append(error)
+        finally:
+            relay.close()
+            connection.close()
+
+    thread = Thread(target=run, name="relay")
+    thread.start()
+    try:
+        yield relay
+    finally:
+        stop.set()
+        thread.join()
+    assert not failures, failures
