@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sdk.hub import instance
-from xerpium_sdk.registry import Endpoint, InstanceRecord
+from xerpium_sdk.registry import Endpoint, InstanceRecord, VersionRangeError
 from xerpium_sdk.registry._choice import Candidates, Load, eligible
-from xerpium_sdk.registry._versions import satisfies
 
 
 def record(instance_id: str = "a", **changes: object) -> InstanceRecord:
@@ -60,6 +59,9 @@ def test_a_zone_is_a_preference_among_equals() -> None:
     ("version", "wanted", "fits"),
     [
         ("1.4.2", None, True),
+        ("1.2.3", "1.2.3-beta", False),
+        ("1.2.5", "~1.2.0-beta", True),
+        ("1.4.2", ">= 1.2", True),
         ("1.4.2", "^1.4", True),
         ("1.4.2", "~1.3", False),
         ("2.0.0", ">=1.2 <2", False),
@@ -71,13 +73,13 @@ def test_a_zone_is_a_preference_among_equals() -> None:
     ],
 )
 def test_version_ranges_are_npm_s(version: str, wanted: str | None, fits: bool) -> None:
-    assert satisfies(version, wanted) is fits
+    assert bool(eligible([record(version=version, status="healthy")], wanted, None)) is fits
 
 
 @pytest.mark.parametrize("wanted", ["one", ">>1", "1.2.3.4", "^"])
 def test_what_is_no_range_is_said_to_be_none(wanted: str) -> None:
-    with pytest.raises(ValueError, match="not a version range such as"):
-        satisfies("1.0.0", wanted)
+    with pytest.raises(VersionRangeError):
+        eligible([record()], wanted, None)
 
 
 def test_idle_instances_are_drawn_by_weight() -> None:

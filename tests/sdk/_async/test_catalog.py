@@ -8,7 +8,15 @@ import pytest
 
 from tests.sdk._tasks import wait_until
 from tests.sdk.hub import Hub, change, instance, service, snapshot
-from xerpium_sdk.registry import AsyncCatalog, AsyncHubClient, Backoff, NoInstance, ServiceRecord, Status
+from xerpium_sdk.registry import (
+    AsyncCatalog,
+    AsyncHubClient,
+    Backoff,
+    NoInstance,
+    ServiceRecord,
+    Status,
+    VersionRangeError,
+)
 
 pytestmark = pytest.mark.anyio
 SOON = Backoff(base=0.01, cap=0.02)
@@ -38,7 +46,7 @@ async def test_waiting_for_a_service(hub: Hub) -> None:
         hub.say(change(service("order-service", 3)))
         endpoint = await catalog.wait_for("order-service", 5, version="^1.0")
         assert endpoint.instance.instance_id == "a"
-        with pytest.raises(ValueError, match="not a version range"):
+        with pytest.raises(VersionRangeError):
             await catalog.wait_for("order-service", 5, version="one")
 
 

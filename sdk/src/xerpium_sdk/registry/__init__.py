@@ -22,6 +22,7 @@ from xerpium_sdk.registry.errors import (
     UnreadableAnswer,
 )
 from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecord, Status
+from xerpium_sdk.wire.versions import VersionRangeError
 
 __all__ = [
     "AsyncCatalog",
@@ -48,4 +49,5 @@ __all__ = [
     "ServiceRecord",
     "Status",
     "UnreadableAnswer",
+    "VersionRangeError",
 ]

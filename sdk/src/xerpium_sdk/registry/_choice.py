@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from xerpium_sdk.registry._backoff import Random
-from xerpium_sdk.registry._versions import satisfies
 from xerpium_sdk.wire.registry import InstanceRecord, Status
+from xerpium_sdk.wire.versions import satisfies
 
 __all__ = ["Candidates", "Endpoint", "Load", "eligible"]
 
@@ -107,9 +107,9 @@ def eligible(instances: Iterable[InstanceRecord], version: str | None, zone: str
     """Return the instances to draw from: of the best status that any has, and of ``zone`` if one of those is there.
 
     Raises:
-        ValueError: when ``version`` is no range.
+        VersionRangeError: when ``version`` is no range (and there is an instance to try it on).
     """
-    matching = [item for item in instances if satisfies(item.version, version)]
+    matching = [item for item in instances if version is None or satisfies(item.version, version)]
     for status in _PREFERENCE:
         if best := [item for item in matching if item.status is status]:
             return [item for item in best if zone is not None and item.zone == zone] or best

@@ -60,7 +60,7 @@ class CatalogReader:
 
         Raises:
             NoInstance: when none can take work; the message tells why.
-            ValueError: when ``version`` is no range.
+            VersionRangeError: when ``version`` is no range.
         """
         return self._view.choose(name, version, zone or self.zone, random)
 

@@ -70,7 +70,7 @@ class View:
 
         Raises:
             NoInstance: when there is none, with the reason.
-            ValueError: when ``version`` is no range.
+            VersionRangeError: when ``version`` is no range.
         """
         known = self._services.get(name)
         if known is not None:

@@ -61,7 +61,7 @@ class Catalog(CatalogReader):
 
         Raises:
             NoInstance: when there is none by then.
-            ValueError: when ``version`` is no range.
+            VersionRangeError: when ``version`` is no range.
         """
         self._signal.wait_for(lambda: self.can_choose(name, version), timeout)
         return self.choose(name, version, zone)
