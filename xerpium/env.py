@@ -79,13 +79,18 @@ def env_url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
             which may hold a password.
     """
     raw = env_str(name, default)
-    try:
-        scheme = urlsplit(raw).scheme
-    except ValueError:
-        scheme = ""
-    if scheme not in schemes:
+    scheme, _, rest = raw.partition("://")
+    if scheme not in schemes or not rest or not _is_url(raw):
         raise ImproperlyConfigured(f"{name} must be a URL that begins with {' or '.join(s + '://' for s in schemes)}.")
     return raw
+
+
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 def env_path(name: str, default: Path) -> Path:

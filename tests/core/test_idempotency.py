@@ -215,7 +215,6 @@ class TestAtOnce:
     def test_a_crash_leaves_nothing_behind(self) -> None:
         """The process is gone: the server ends its transaction, and the lock with it."""
         claim = Claim("open:open", f"POST {THINGS.strip('/')}", "k-1", b"")
-        crashed = threading.Event()
 
         def crash() -> None:
             try:
