@@ -6,6 +6,7 @@ With DATABASE_URL or REDIS_URL set, that server is used instead; the Redis datab
 """
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +26,6 @@ START_SECONDS = 30
 STOP_SECONDS = 10
 OWN_REDIS = "XERPIUM_TESTS_OWN_REDIS"
 ENGINES = pytest.StashKey[list[Engine]]()
-RUNNING = pytest.StashKey[ExitStack]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,7 +42,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 def choose_engines(parent: Path) -> list[Engine]:
     """Return the engines that the environment does not name, and name them there."""
     chosen: list[Engine] = []
-    directory = parent / f"xerpium-tests-{os.getpid()}"
+    directory = parent / f"xerpium-tests-{secrets.token_hex(6)}"
     if not os.environ.get("DATABASE_URL"):
         chosen.append(Postgres(directory / "postgres", free_port(), PASSWORD, max_connections=300, durable=False))
         os.environ["DATABASE_URL"] = chosen[-1].url
@@ -55,23 +55,17 @@ def choose_engines(parent: Path) -> list[Engine]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Start the engines; before xdist starts its workers, and not for a mere listing of tests."""
+    """Start the engines, before xdist starts its workers; they end with the run, also after Ctrl-C."""
     engines = session.config.stash.get(ENGINES, [])
     if not engines or session.config.option.collectonly:
         return
-    running = session.config.stash[RUNNING] = ExitStack()
+    running = ExitStack()
+    session.config.add_cleanup(running.close)
     directory = engines[0].directory.parent
     directory.mkdir(mode=0o700)
     running.callback(shutil.rmtree, directory)
     for engine in engines:
         running.enter_context(started(engine))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the engines and remove what they wrote; also after Ctrl-C."""
-    if RUNNING in config.stash:
-        config.stash[RUNNING].close()
 
 
 @contextmanager
