@@ -1,15 +1,20 @@
 """What the registry's routes take. Every rule of the contract's "Registry" that one request can break is here."""
 
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from django.conf import settings
 from rest_framework import serializers
 
 from apps.core.pagination import ListQuery
 from apps.core.serializers import Query, StrictSerializer
 from apps.registry import models, versions
+from apps.registry.healthurl import REFUSED_TEXT, HealthURLRefused
+from apps.registry.policy import health_policy
+from apps.registry.prober import check_registrable_blocking
 from xerpium_sdk.wire.registry import Status
 
 RESERVED_NAMES = frozenset(
@@ -28,8 +33,7 @@ RESERVED_NAMES = frozenset(
     }
 )
 NAME = re.compile(models.NAME_PATTERN.removeprefix("^").removesuffix("$"))
-HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
-NOT_REACHABLE = {"0.0.0.0", "::", "[::]", "0", "0:0:0:0:0:0:0:0"}  # noqa: S104  refused, not bound
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 INSTANCE_ID = re.compile(r"[^\x00-\x20\x7f/?#\\]{1,200}")
 MAX_ITEMS = 100
@@ -59,16 +63,29 @@ def host(value: str) -> str:
     Raises:
         ValidationError: it is no host, or the wildcard address that servers bind to.
     """
-    bare = value.removeprefix("[").removesuffix("]")
-    if value in NOT_REACHABLE or bare in NOT_REACHABLE:
+    bracketed = value.startswith("[") and value.endswith("]")
+    address = _address(value[1:-1] if bracketed else value)
+    if value == "0" or (address is not None and address.is_unspecified):
         raise serializers.ValidationError(
             f"{value} means every address of your own machine and others cannot reach it: "
             "give the name or address by which they can.",
             "unreachable_host",
         )
-    if not HOST.fullmatch(bare):
+    usable = isinstance(address, IPv6Address) if bracketed else address or HOST_NAME.fullmatch(value)
+    if not usable:
         raise serializers.ValidationError("Not a host name or an IP address.", "host")
     return value
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        # The name of one of the service's own network interfaces means nothing to others.
+        return None if address.scope_id else address.ipv4_mapped or address
+    return address
 
 
 def http_url(value: str) -> str:
@@ -86,6 +103,20 @@ def http_url(value: str) -> str:
         raise serializers.ValidationError("Not an absolute http or https URL.", "url")
     if parts.username is not None or parts.password is not None:
         raise serializers.ValidationError("A URL here must not carry a user name or a password.", "url_credentials")
+    return value
+
+
+def health_url(value: str) -> str:
+    """Return ``value`` when it is a URL that the hub may fetch; looking its name up takes a second at most.
+
+    Raises:
+        ValidationError: it is no URL, or the policy refuses it: one text for all causes, so that none tells of a network.
+    """
+    http_url(value)
+    try:
+        check_registrable_blocking(value, health_policy())
+    except HealthURLRefused as error:
+        raise serializers.ValidationError(REFUSED_TEXT, "url_not_allowed") from error
     return value
 
 
@@ -127,6 +158,17 @@ def instance_id(value: str) -> str:
     return value
 
 
+def metadata(value: dict[str, Any]) -> dict[str, Any]:
+    """Return ``value`` when it is of a modest size: it travels in every record of the service.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    if len(orjson.dumps(value)) > MAX_METADATA_BYTES:
+        raise serializers.ValidationError(f"As JSON this may have at most {MAX_METADATA_BYTES} bytes.", "too_large")
+    return value
+
+
 class WordList(serializers.ListField):
     """A list of short texts; what stands in it twice counts once."""
 
@@ -157,7 +199,7 @@ class RegistrationSerializer(StrictSerializer):
     version = _text(semver, max_length=100)
     host = _text(host, max_length=253)
     port = serializers.IntegerField(min_value=1, max_value=65535)
-    health_check_url = _text(http_url, max_length=2048)
+    health_check_url = _text(health_url, max_length=2048)
     api_base_url = _text(http_url, max_length=2048)
     api_docs_url = _text(http_url, max_length=2048, required=False, allow_null=True, default=None)
     tags = WordList(required=False, default=list)
@@ -166,7 +208,7 @@ class RegistrationSerializer(StrictSerializer):
     instance_id = _text(instance_id, max_length=200, required=False)
     weight = serializers.IntegerField(min_value=0, max_value=models.MAX_WEIGHT, required=False, default=100)
     zone = _text(word, max_length=100, required=False, allow_null=True, default=None)
-    metadata = serializers.DictField(required=False, default=dict)
+    metadata = serializers.DictField(required=False, default=dict, validators=[metadata])
     lease_seconds = serializers.IntegerField(
         min_value=models.MIN_LEASE_SECONDS, max_value=models.MAX_LEASE_SECONDS, required=False, default=90
     )

@@ -20,9 +20,6 @@ from apps.core.pagination import paginate
 from apps.core.views import HubView
 from apps.registry import answers, feed, selectors, sse
 from apps.registry.catalog import Rendered, Update
-from apps.registry.healthurl import REFUSED_TEXT, HealthURLRefused
-from apps.registry.policy import health_policy
-from apps.registry.prober import check_registrable_blocking
 from apps.registry.serializers import (
     BlockingQuery,
     HistoryQuery,
@@ -118,21 +115,12 @@ class RegisterView(HubView):
         Answers 201 with the record of the instance's service, also when it was known already.
         """
         declared = RegistrationSerializer.read(request.data)
-        _judge_health_url(declared["health_check_url"])
         catalog = selectors.catalogue()
         registration.instance_register(declared=declared, actor=actor_of(request, declared["name"]), now=timezone.now())
         record = catalog.record(declared["name"])
         if record is None:
             raise Unavailable("The registration is stored, but somebody took it back at once.")
         return rendered(record, status=201)
-
-
-def _judge_health_url(url: str) -> None:
-    try:
-        check_registrable_blocking(url, health_policy())
-    except HealthURLRefused as error:
-        fault = FieldError("/health_check_url", "url_not_allowed", REFUSED_TEXT)
-        raise InvalidInput(errors=[fault]) from error
 
 
 class ReportView(HubView):
