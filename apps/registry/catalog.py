@@ -289,11 +289,12 @@ class Catalog:
     def _moved(self, revision: int, snapshots: list[Snapshot]) -> list[Update]:
         """Take all changes up to ``revision`` for done, and tell which records are others than before."""
         at = max(revision, self.revision)
-        changed = _changed(at, snapshots) if self._loaded else []
-        if not self._loaded:
-            self._history.forget(at)
-            self._loaded = True
-        return self._tell(changed + self._order.jump(at))
+        waited, after = self._order.jump(at)
+        if self._loaded:
+            return self._tell([*waited, *_changed(at, snapshots), *after])
+        self._loaded = True
+        self._history.forget(at)
+        return self._tell(after)
 
     def _tell(self, changed: list[Changed]) -> list[Update]:
         for item in changed:

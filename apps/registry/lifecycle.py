@@ -39,7 +39,7 @@ worst = Status.worst
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollState:
-    """What the polls of one instance have shown: up or down, and how many in a row went well or badly."""
+    """What the polls of one instance have shown: up or down, and how many in a row went well (at most 2) or badly."""
 
     polled: Status | None = None
     failures: int = 0
@@ -80,16 +80,17 @@ def registered_again(vitals: Vitals) -> Vitals:
     """
     if vitals.deregistered or vitals.lease_over:
         return Vitals(draining=vitals.draining)
-    return replace(vitals, reported=_unless_draining(vitals.reported))
+    return _not_leaving(vitals)
 
 
 def resumed(vitals: Vitals) -> Vitals:
-    """Return the vitals after an operator's resume, which lifts a drain that the service reported of itself as well."""
-    return replace(vitals, draining=False, reported=_unless_draining(vitals.reported))
+    """Return the vitals after an operator's resume, which lifts a drain that the service told of itself as well."""
+    return _not_leaving(replace(vitals, draining=False))
 
 
-def _unless_draining(word: Status | None) -> Status | None:
-    return None if word is Status.DRAINING else word
+def _not_leaving(vitals: Vitals) -> Vitals:
+    reported, polled = (None if word is Status.DRAINING else word for word in (vitals.reported, vitals.polled))
+    return replace(vitals, reported=reported, polled=polled)
 
 
 def after_poll(state: PollState, ok: bool, word: Status, *, hold: bool) -> PollState:
@@ -100,11 +101,11 @@ def after_poll(state: PollState, ok: bool, word: Status, *, hold: bool) -> PollS
 
     Args:
         state: what the polls before it have shown.
-        ok: whether the health endpoint answered that the service is fit for work.
-        word: what that answer said, healthy or degraded; means nothing when the poll failed.
+        ok: whether the health endpoint answered as one that is well.
+        word: what the answer said. An answer that says unhealthy is a failed poll; without answer it means nothing.
         hold: protection mode is on: failures are counted but take nothing down.
     """
-    if not ok:
+    if not ok or word is Status.UNHEALTHY:
         failures = state.failures + 1
         down = failures >= FAILURES_UNTIL_DOWN and not hold
         return PollState(polled=Status.UNHEALTHY if down else state.polled, failures=failures)

@@ -1,5 +1,6 @@
 """The order of changes: `InOrder` lets none be skipped, `History` knows what has changed since when."""
 
+from itertools import chain
 from typing import NamedTuple
 
 __all__ = ["CatalogGapError", "Changed", "History", "InOrder"]
@@ -51,11 +52,11 @@ class InOrder:
             raise CatalogGapError(self.last + 1, len(self._waiting))
         return released
 
-    def jump(self, revision: int) -> list[Changed]:
-        """Take all changes up to ``revision`` for done and return what may go now."""
+    def jump(self, revision: int) -> tuple[list[Changed], list[Changed]]:
+        """Take all changes up to ``revision`` for done; return those of them that waited, and what may go after."""
+        waited = [self._waiting.pop(early) for early in sorted(self._waiting) if early <= revision]
         self.last = revision
-        self._waiting = {later: changed for later, changed in self._waiting.items() if later > revision}
-        return self._release()
+        return list(chain.from_iterable(waited)), self._release()
 
     def forget(self) -> None:
         """Begin anew."""

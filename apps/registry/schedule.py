@@ -4,7 +4,7 @@ Each instance has its own phase in a grid of Unix time, so a thousand that regis
 jitter keeps neighbours in that grid from meeting in every round. Both come from hashes: nothing here is random.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 __all__ = ["FIRST_POLL_WITHIN_SECONDS", "LONGEST_BACKOFF_SECONDS", "first_due", "next_due"]
@@ -46,7 +46,7 @@ def next_due(instance_pk: int, now: datetime, interval: float, *, stale: bool = 
     phase = _share(f"{instance_pk}") * seconds
     slot = int((now.timestamp() + _SHORTEST * seconds - phase) // seconds) + 1
     jitter = (2 * _share(f"{instance_pk}:{slot}") - 1) * JITTER * seconds
-    return now + timedelta(seconds=slot * seconds + phase + jitter - now.timestamp())
+    return datetime.fromtimestamp(slot * seconds + phase + jitter, UTC)
 
 
 def _backed_off(interval: float, failures: int) -> float:

@@ -87,7 +87,7 @@ class Shelf:
             rows, gone = by_service.get(name, []), leaving.get(name, ())
             newest = max(rows, key=lambda row: row.revision, default=None)
             company_id = newest.company_id if newest else self.snapshots[name].company_id
-            own = max(newest.revision if newest else 0, service_revisions.get(name, 0), revision if gone else 0)
+            own = max(newest.revision if newest else 0, service_revisions.get(name, revision if gone else 0))
             changed |= {snapshot.name: snapshot for snapshot in self.take(name, company_id, own, rows, gone)}
         return list(changed.values())
 
