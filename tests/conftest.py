@@ -5,8 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests.support.engines import OWN_REDIS
+
+# Examples run beside the engines and other tests, so how long one takes says nothing about the code.
+settings.register_profile("xerpium", deadline=None)
+settings.load_profile("xerpium")
 
 
 @pytest.fixture(scope="session")

@@ -209,5 +209,5 @@ class CatalogMachine(RuleBasedStateMachine):
         assert graphs[:2] == graphs[2:]
 
 
-CatalogMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+CatalogMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestCatalogMachine = CatalogMachine.TestCase
