@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,16 @@ def test_importing_a_part_brings_in_no_more_than_it_needs(module: str, unwanted:
     script = f"import sys, {module}; print(*sorted({unwanted!r} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+def test_the_readme_is_python_and_imports_what_there_is() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "sdk/README.md").read_text(encoding="utf-8"), re.DOTALL)
+    trees = [ast.parse(block) for block in blocks]
+    imports = [node for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        module = importlib.import_module(node.module or "")
+        assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+    assert len(imports) >= 5
 
 
 def test_the_sync_side_is_current() -> None:

@@ -103,6 +103,15 @@ async def test_a_stream_cut_in_the_middle_of_a_message_changes_nothing(hub: Hub)
         assert catalog.choose("product-service")
 
 
+async def test_a_hub_that_falls_silent_is_asked_again(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xerpium_sdk.registry._async.client.STREAM_SILENCE_SECONDS", 0.05)
+    hub.opening = [snapshot(7, service("product-service", 7))]
+    async with AsyncCatalog(hub.url, backoff=SOON) as catalog:
+        await wait_until(lambda: len(hub.requests("GET", "catalog/stream")) >= 3, description="two new connections")
+        assert catalog.choose("product-service")
+    assert hub.requests("GET", "catalog/stream")[1].headers["last-event-id"] == "7"
+
+
 async def test_callbacks_hear_of_changes_and_cannot_break_the_catalogue(
     hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
