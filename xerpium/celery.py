@@ -27,5 +27,6 @@ app.conf.beat_schedule = {
     "registry: copy last signs of life to PostgreSQL": every(15, "registry.flush_last_seen"),
     "registry: roll polls up by the hour": every(300, "registry.roll_up_polls"),
     "registry: forget old history and departed instances": every(3600, "registry.prune"),
+    "events: forget what was relayed long ago": every(300, "events.prune_outbox"),
     "core: forget old idempotency keys": every(3600, "core.prune_idempotency_keys"),
 }

@@ -192,10 +192,8 @@ def test_an_emptied_redis_is_filled_again(relay: Relay, totals: Totals) -> None:
     with running(relay):
         wait_until(lambda: pending() == 0, description="the events to be relayed")
         totals.truth, totals.revision = {"a": "first"}, 1
-        emptied = time.monotonic()
         redis.client().flushdb()
-        wait_until(lambda: redis.client().hget(REGISTRY_CATALOG, "a") == "first", 5, "the projection to be back")
-        assert time.monotonic() - emptied < 1.5
+        wait_until(lambda: redis.client().hget(REGISTRY_CATALOG, "a") == "first", 2, "the projection to be back")
         wait_until(lambda: len(event_ids()) == 3, description="the events to be sent again")
         sent += publish(1, 3)
         wait_until(lambda: len(event_ids()) == 4, description="a new event")
