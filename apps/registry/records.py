@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from apps.registry.lifecycle import preference, service_status
-from apps.registry.versions import satisfies
 from xerpium_sdk.wire.registry import InstanceRecord, Registration, Status
 from xerpium_sdk.wire.times import format_time
+from xerpium_sdk.wire.versions import satisfies
 
 __all__ = ["Companies", "InstanceRow", "Instances", "Rendered", "Snapshot", "canonical_host", "variant", "visible"]
 

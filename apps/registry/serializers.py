@@ -11,10 +11,11 @@ from rest_framework import serializers
 
 from apps.core.pagination import ListQuery
 from apps.core.serializers import Query, StrictSerializer
-from apps.registry import models, versions
+from apps.registry import models
 from apps.registry.healthurl import REFUSED_TEXT, HealthURLRefused
 from apps.registry.policy import health_policy
 from apps.registry.prober import check_registrable_blocking
+from xerpium_sdk.wire import versions
 from xerpium_sdk.wire.registry import Status
 
 RESERVED_NAMES = frozenset(

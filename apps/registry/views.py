@@ -29,8 +29,8 @@ from apps.registry.serializers import (
     ServiceListQuery,
 )
 from apps.registry.services import operations, registration, reports
-from apps.registry.versions import VersionRangeError
 from xerpium_sdk.wire.registry import Status
+from xerpium_sdk.wire.versions import VersionRangeError
 
 # A blocking read or a stream holds a thread of Django's; the event loop, which serves them normally, has no such limit.
 _blocking_slots = threading.BoundedSemaphore(4)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from apps.registry.catalog import Catalog
-from apps.registry.versions import VersionRangeError
 from tests.registry.catalog_rows import change, ids, loaded, row, shown, told
 from xerpium_sdk.wire.registry import ServiceRecord, Status
+from xerpium_sdk.wire.versions import VersionRangeError
 
 
 class TestRecord:

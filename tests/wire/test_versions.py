@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.registry.versions import (
+from xerpium_sdk.wire.versions import (
     MAX_LENGTH,
     VersionError,
     VersionRangeError,
