@@ -41,6 +41,11 @@ class Caller:
         return f"{self.kind}:{self.name}"
 
 
+def caller_of(request: Request) -> Caller:
+    """Return who sent ``request``; only for views that need credentials."""
+    return cast(Caller, request.user)
+
+
 class OperatorSession(SessionAuthentication):
     """An operator who logged in to the console; verbs that write need the CSRF token."""
 

@@ -1,3 +1,5 @@
+# mypy: disallow-untyped-calls=False
+# (drf-spectacular's inner methods, which this module extends, carry no types.)
 """The OpenAPI 3.1 document: what drf-spectacular finds, plus what is true of every route of the hub.
 
 A view only describes what is its own (``@extend_schema`` with request and responses). The problems, headers and
@@ -83,10 +85,10 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(help_text="What is wrong, in one sentence.")
     code = serializers.CharField(help_text="What is wrong, for programs.")
     request_id = serializers.CharField(allow_null=True, help_text="Finds the request in the hub's log.")
-    errors = FaultSerializer(many=True)
+    errors = FaultSerializer(many=True)  # type: ignore[assignment]  # the field takes the place of the property
 
 
-class OperatorSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
+class OperatorSessionScheme(OpenApiAuthenticationExtension):
     """Describes an operator's session."""
 
     target_class = "apps.core.access.OperatorSession"
@@ -97,11 +99,11 @@ class OperatorSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
 
 
-class OpenHubScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
+class OpenHubScheme(OpenApiAuthenticationExtension):
     """Describes that an open hub asks nobody."""
 
     target_class = "apps.core.access.OpenHub"
-    name = ()
+    name: list[str] = []
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
         """Return the empty requirement, which OpenAPI reads as "no credentials", where the hub is open."""
@@ -138,7 +140,7 @@ class HubAutoSchema(AutoSchema):
         """Return the first line of the method's docstring."""
         return self._documentation()[0]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         """Return the rest of the method's docstring."""
         return self._documentation()[1]
 

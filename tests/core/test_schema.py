@@ -61,7 +61,7 @@ def test_schema_and_resolver_agree(hub: dict[str, Any]) -> None:
 
 def test_the_document_is_valid_and_made_without_a_complaint(hub: dict[str, Any]) -> None:
     document("xerpium.urls")
-    assert not GENERATOR_STATS, GENERATOR_STATS.emit_summary()
+    assert not GENERATOR_STATS
     validate_schema(hub)
     assert hub["openapi"].startswith("3.1")
     jsonschema_rs.meta.validate({"$ref": "#/components/schemas/Problem", "components": hub["components"]})

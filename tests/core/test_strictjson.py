@@ -67,7 +67,7 @@ REFUSED = {
     "escape cut off": b'"\\u12"',
 }
 
-ACCEPTED = {
+ACCEPTED: dict[str, tuple[bytes, Any]] = {
     "32 levels": (b"[" * 32 + b"]" * 32, None),
     "many containers, few levels": (b"[" + b",".join([b"[[]]"] * 50) + b"]", [[[]]] * 50),
     "backslash before u0000": (b'"\\\\u0000"', "\\u0000"),
@@ -134,10 +134,10 @@ def test_says_why(body: bytes, reason: str) -> None:
     "body", [b"1" * LIMIT, b"[" * LIMIT, b"0." + b"1" * 1_000_000, b"[" + b"[]," * 300_000 + b"1]"]
 )
 def test_no_body_within_the_limit_takes_long(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with suppress(NotJSON):
         parse(body, limit=LIMIT)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_a_low_recursion_limit_is_no_crash() -> None:

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.access import caller_of
 from apps.core.errors import NotFound
 from apps.core.pagination import ListQuery, paginate
 from apps.core.routing import api_path
@@ -102,7 +103,7 @@ class EchoView(HubView):
     live = True
 
     def get(self, request: Request) -> Response:
-        return Response({"caller": request.user.scope})
+        return Response({"caller": caller_of(request).scope})
 
     def post(self, request: Request) -> Response:
         return Response(request.data)
