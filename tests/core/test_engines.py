@@ -18,6 +18,7 @@ from tests.support.engines import started, stop
 from tests.support.wait import wait_until
 
 PASSWORD = "a-password"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another user")
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,16 @@ def test_a_missing_wheel_is_one_sentence_with_the_setting():
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another user")
+@as_root
+def test_the_stand_in_is_not_root_and_passes_closed_directories(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o700)
+    (tmp_path / "closed" / "program").touch(mode=0o700)
+    script = f"id -u && id -G && test -x {tmp_path}/closed/program && echo passes"
+    done = subprocess.run(base.as_stand_in(["sh", "-c", script]), capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [str(base.STAND_IN_UID), str(base.STAND_IN_GID), "passes"]
+
+
+@as_root
 def test_root_without_setpriv_is_told_what_to_do(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(StartError, match=r"util-linux.*ordinary user.*DATABASE_URL"):

@@ -93,7 +93,9 @@ def as_stand_in(command: list[str]) -> list[str]:
             "ordinary user, or set DATABASE_URL and REDIS_URL."
         )
     user = [f"--reuid={STAND_IN_UID}", f"--regid={STAND_IN_GID}", "--clear-groups"]
-    return [setpriv, *user, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--", *command]
+    # Without the last, access(2) asks what the user could do without the privilege, and PostgreSQL asks access(2).
+    privilege = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
+    return [setpriv, *user, *privilege, "--", *command]
 
 
 def own_directory(path: Path) -> None:
