@@ -29,9 +29,14 @@ def select_rows(cursor: CursorWrapper, where: str, params: Sequence[Any], *, loc
     one order, and before taking the catalogue's revision: that is what keeps writers from waiting for each other in a
     circle.
     """
+    select_into(cursor, where, params, lock=lock)
+    return fetch_rows(cursor)
+
+
+def select_into(cursor: CursorWrapper, where: str, params: Sequence[Any], *, lock: bool = False) -> None:
+    """Send what `select_rows` sends, for `fetch_rows` to read later: in a pipeline nothing waits in between."""
     tail = " ORDER BY i.id" + (" FOR UPDATE OF i" if lock else "")
     cursor.execute(f"{INSTANCE_SELECT} WHERE {where}{tail}", params)
-    return fetch_rows(cursor)
 
 
 def vitals_of(row: Row) -> lifecycle.Vitals:

@@ -13,9 +13,9 @@ class PlainService(models.Model):
     port = models.PositiveIntegerField()
     health_check_url = models.URLField(max_length=2048)
     api_base_url = models.URLField(max_length=2048)
-    tags = ArrayField(models.CharField(max_length=100), default=list)
-    capabilities = ArrayField(models.CharField(max_length=100), default=list)
-    dependencies = ArrayField(models.CharField(max_length=100), default=list)
+    tags = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    capabilities = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    dependencies = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     status = models.CharField(max_length=20, default="starting")
     last_seen = models.DateTimeField(auto_now=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 from zlib import crc32
 
 import orjson
+import psycopg
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -49,33 +50,41 @@ def instance_register(*, declared: Mapping[str, Any], actor: str, now: dt.dateti
     Raises:
         NameTaken: the name belongs to another company, or is global and a company asks for it.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        changes.lock_name(cursor, declared["name"])
-        service_pk = _service_of(cursor, declared["name"], declared["company_id"], now)
-        known = rows.select_rows(
-            cursor, "s.id = %s AND i.instance_id = %s", [service_pk, declared["instance_id"]], lock=True
-        )
-        before = known[0] if known else None
+    with transaction.atomic():
+        service_pk, before = _known(declared, now)
         row, cause = _registered_row(declared, before, service_pk, now)
         if before is None or _differs(before, row):
-            _store(cursor, row, before, cause, actor, now)
+            _store(row, before, cause, actor, now)
         leases.renew_after_commit([(row["id"], row["lease_seconds"])], now)
     return row
 
 
-def _service_of(cursor: CursorWrapper, name: str, company_id: int | None, now: dt.datetime) -> int:
-    cursor.execute("SELECT id, company_id FROM registry_service WHERE name = %s", [name])
-    found = cursor.fetchone()
-    if found is None:
-        cursor.execute(
-            "INSERT INTO registry_service (name, company_id, notes, revision, created_at)"
-            " VALUES (%s, %s, '', 0, %s) RETURNING id, company_id",
-            [name, company_id, now],
-        )
-        found = cursor.fetchone()
-    if found[1] != company_id:
+def _known(declared: Mapping[str, Any], now: dt.datetime) -> tuple[int, Row | None]:
+    """Lock the name and return the service's key and the instance's row, if it has one; in one round trip."""
+    connection.ensure_connection()
+    name, instance_id = declared["name"], declared["instance_id"]
+    with connection.cursor() as locking, connection.cursor() as service, connection.cursor() as instance:
+        # Each statement sees the moment in which it begins, so what follows the lock sees what its last holder wrote.
+        with connection.connection.pipeline():
+            changes.lock_name(locking, name)
+            service.execute("SELECT id, company_id FROM registry_service WHERE name = %s", [name])
+            rows.select_into(instance, "s.name = %s AND i.instance_id = %s", [name, instance_id], lock=True)
+        owner, found = service.fetchone(), rows.fetch_rows(instance)
+        if owner is None:
+            owner = _new_service(service, name, declared["company_id"], now)
+    if owner[1] != declared["company_id"]:
         raise NameTaken(f"The name {name!r} is taken: choose another.")
-    return int(found[0])
+    return int(owner[0]), found[0] if found else None
+
+
+def _new_service(cursor: CursorWrapper, name: str, company_id: int | None, now: dt.datetime) -> tuple[int, int | None]:
+    cursor.execute(
+        "INSERT INTO registry_service (name, company_id, notes, revision, created_at)"
+        " VALUES (%s, %s, '', 0, %s) RETURNING id, company_id",
+        [name, company_id, now],
+    )
+    created: tuple[int, int | None] = cursor.fetchone()
+    return created
 
 
 def _registered_row(
@@ -109,7 +118,7 @@ def _differs(known: Row, row: Row) -> bool:
     return any(known[name] != row[name] for name in names)
 
 
-def _store(cursor: CursorWrapper, row: Row, known: Row | None, cause: str, actor: str, now: dt.datetime) -> None:
+def _store(row: Row, known: Row | None, cause: str, actor: str, now: dt.datetime) -> None:
     # One that answers its polls keeps their schedule; anyone else is looked at soon.
     anew = known is None or row["polled_status"] in (None, Status.UNHEALTHY)
     phase = crc32(f"{row['service']}/{row['instance_id']}".encode())
@@ -122,25 +131,24 @@ def _store(cursor: CursorWrapper, row: Row, known: Row | None, cause: str, actor
         actor=actor,
     )
     event = changes.event_of(move, now=now).encode()
-    cursor.execute(
-        STORE,
-        {
-            **row,
-            "metadata": orjson.dumps(row["metadata"]).decode(),
-            "now": now,
-            "due": schedule.first_due(phase, now, row["poll_interval_seconds"]) if anew else None,
-            "document": orjson.dumps(document(row)).decode(),
-            "counted_anew": known is None or known["status"] in GONE or _moved(known, row),
-            "change": move.change,
-            "old_status": move.old_status.value if move.old_status else None,
-            "new_status": row["status"] if move.status_changed else None,
-            "cause": move.cause,
-            "actor": actor,
-            "event": orjson.dumps(event).decode(),
-            "event_data": event["data"],
-        },
-    )
-    row["id"], row["revision"] = cursor.fetchone()
+    values = {
+        **row,
+        "metadata": orjson.dumps(row["metadata"]).decode(),
+        "now": now,
+        "due": schedule.first_due(phase, now, row["poll_interval_seconds"]) if anew else None,
+        "document": orjson.dumps(document(row)).decode(),
+        "counted_anew": known is None or known["status"] in GONE or _moved(known, row),
+        "change": move.change,
+        "old_status": move.old_status.value if move.old_status else None,
+        "new_status": row["status"] if move.status_changed else None,
+        "cause": move.cause,
+        "actor": actor,
+        "event": orjson.dumps(event).decode(),
+        "event_data": event["data"],
+    }
+    # Bound by the server, unlike Django's own cursors: so large a statement is worth preparing once a connection.
+    with psycopg.Cursor(connection.connection) as cursor:
+        row["id"], row["revision"] = cursor.execute(STORE_SQL, values).fetchone()
     changes.announce_after_commit([change(row["revision"], row, [document(row)])])
 
 
@@ -171,10 +179,13 @@ STORE = f"""
             deregister_after_seconds, poll_interval_seconds, status, status_since, reported_status, polled_status,
             draining, registered_at, revision)
         SELECT
-            %(service_pk)s, %(instance_id)s, %(version)s, %(host)s, %(port)s, %(health_check_url)s, %(api_base_url)s,
-            %(api_docs_url)s, %(tags)s, %(capabilities)s, %(dependencies)s, %(weight)s, %(weight_override)s, %(zone)s,
-            %(metadata)s::jsonb, %(lease_seconds)s, %(deregister_after_seconds)s, %(poll_interval_seconds)s, %(status)s,
-            %(status_since)s, %(reported_status)s, %(polled_status)s, %(draining)s, %(registered_at)s, revision.value
+            %(service_pk)s::bigint, %(instance_id)s::text, %(version)s::text, %(host)s::text, %(port)s::int,
+            %(health_check_url)s::text, %(api_base_url)s::text, %(api_docs_url)s::text, %(tags)s::text[],
+            %(capabilities)s::text[], %(dependencies)s::text[], %(weight)s::int, %(weight_override)s::int,
+            %(zone)s::text, %(metadata)s::jsonb, %(lease_seconds)s::int, %(deregister_after_seconds)s::int,
+            %(poll_interval_seconds)s::int, %(status)s::text, %(status_since)s::timestamptz,
+            %(reported_status)s::text, %(polled_status)s::text, %(draining)s::boolean, %(registered_at)s::timestamptz,
+            revision.value
         FROM revision
         ON CONFLICT (service_id, instance_id) DO UPDATE SET
             version = EXCLUDED.version, host = EXCLUDED.host, port = EXCLUDED.port,
@@ -189,10 +200,10 @@ STORE = f"""
         RETURNING id, revision),
     vitals AS (
         INSERT INTO registry_vitals (instance_id, last_seen_at, next_due_at, failures, successes, reason)
-        SELECT stored.id, %(now)s, COALESCE(%(due)s, %(now)s), 0, 0, '' FROM stored
+        SELECT stored.id, %(now)s::timestamptz, COALESCE(%(due)s::timestamptz, %(now)s), 0, 0, '' FROM stored
         ON CONFLICT (instance_id) DO UPDATE SET
             last_seen_at = EXCLUDED.last_seen_at,
-            next_due_at = COALESCE(%(due)s, registry_vitals.next_due_at),
+            next_due_at = COALESCE(%(due)s::timestamptz, registry_vitals.next_due_at),
             failures = CASE WHEN %(counted_anew)s THEN 0 ELSE registry_vitals.failures END,
             successes = CASE WHEN %(counted_anew)s THEN 0 ELSE registry_vitals.successes END),
     service AS (
@@ -200,9 +211,12 @@ STORE = f"""
     history AS (
         INSERT INTO registry_historyentry
             (service_id, instance_id, at, change, old_status, new_status, cause, actor, revision)
-        SELECT %(service_pk)s, %(instance_id)s, %(now)s, %(change)s, %(old_status)s, %(new_status)s, %(cause)s,
-               %(actor)s, stored.revision
+        SELECT %(service_pk)s::bigint, %(instance_id)s::text, %(now)s::timestamptz, %(change)s::text,
+               %(old_status)s::text, %(new_status)s::text, %(cause)s::text, %(actor)s::text, stored.revision
         FROM stored),
     announced AS ({outbox_insert(ANNOUNCED)})
     SELECT id, revision FROM stored
 """
+
+# psycopg keeps what it has read of a statement only up to 4096 characters.
+STORE_SQL = " ".join(STORE.split())
