@@ -70,10 +70,12 @@ def database_from_url(url: str) -> dict[str, object]:
         "max_idle": 120,
         "reconnect_timeout": 5,
     }
+    # Large statements are prepared once a connection. PgBouncer in transaction mode can that since 1.21: before, 0.
+    options["prepare_threshold"] = 2 if env_bool("DATABASE_PREPARE", default=True) else None
     options.setdefault("connect_timeout", "3")
     options.setdefault("application_name", "xerpium")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "apps.core.postgres",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -131,13 +133,16 @@ STATIC_ROOT = None if DEVELOPMENT else env_path("STATIC_ROOT", BASE_DIR / "stati
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MANIFEST_STRICT = False
 
+# The hub's own templates win over Unfold's, and Unfold's over Django's.
 INSTALLED_APPS = [
-    "unfold",
     "apps.console",
     "apps.registry",
     "apps.serviceauth",
     "apps.events",
     "apps.core",
+    "unfold",
+    "unfold.contrib.filters",
+    "csp",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -159,6 +164,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
 ]
 TEMPLATES = [
     {
@@ -181,11 +187,43 @@ LOGIN_URL = "admin:login"
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 3600
 
+# --- Console ------------------------------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "XERPIUM",
+    "SITE_HEADER": "XERPIUM",
+    "SITE_SUBHEADER": "Service hub",
+    "SITE_URL": None,
+    "SITE_ICON": {"light": f"{STATIC_URL}hub/logo.svg", "dark": f"{STATIC_URL}hub/logo.svg"},
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}hub/logo.svg"}],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "apps.console.views.home_context",
+    "STYLES": [f"{STATIC_URL}hub/hub.css"],
+    "SCRIPTS": [f"{STATIC_URL}hub/hub.js"],
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "apps.console.navigation.menu"},
+    "COMMAND": {"search_callback": "apps.console.navigation.find"},
+}
+
 # --- Browser security -------------------------------------------------------------------------------------------------
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
+# Unfold's Alpine evaluates its attributes ('unsafe-eval') and its pages carry style elements; no script stands in a page.
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ("/api/v1/",),
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
 SECURE_REFERRER_POLICY = "same-origin"
 if not DEVELOPMENT:
     SESSION_COOKIE_SECURE = True
