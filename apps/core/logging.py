@@ -118,8 +118,7 @@ def configure_logging(*, development: bool, level: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR", "filters": ["with_traceback"]},
             "django": {"handlers": [], "level": level, "propagate": True},
             # Three lines for every periodic task, several tasks a second; what fails is still told.
-            "celery.beat": {"level": "WARNING"},
-            "celery.worker.strategy": {"level": "WARNING"},
-            "celery.app.trace": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},
+            "celery.apps.worker": {"level": "INFO"},  # says when the worker is ready; the supervisor waits for that
         },
     }
