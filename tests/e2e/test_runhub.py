@@ -166,5 +166,5 @@ def test_ctrl_c_stops_everything_in_order_and_leaves_no_process(hub):
     assert hub.process.wait(30) == 0
     assert [process for process in started if process.is_running()] == []
     assert not (hub.data / "hub.env").exists()
-    stopping = re.findall(r"^hub +\| stopping ([^;]+)$", hub.log, re.MULTILINE)
+    stopping = re.findall(r"^hub +\| stopping ([^;\n]+)$", hub.log, re.MULTILINE)
     assert stopping == ["web", "worker, beat", "relay, consumer", "redis", "postgres"]
