@@ -161,7 +161,7 @@ async def test_leaving_does_not_wait_for_the_hub_to_say_something(hub: Hub) -> N
     async with catalog:
         await wait_until(lambda: hub.streams == 1, description="a stream that says nothing more")
         began = monotonic()
-    assert monotonic() - began < 1
+    assert monotonic() - began < 5
 
 
 async def test_the_zone_of_the_catalogue_is_preferred(hub: Hub) -> None:

@@ -159,7 +159,7 @@ def test_leaving_does_not_wait_for_the_hub_to_say_something(hub: Hub) -> None:
     with catalog:
         wait_until(lambda: hub.streams == 1, description="a stream that says nothing more")
         began = monotonic()
-    assert monotonic() - began < 1
+    assert monotonic() - began < 5
 
 
 def test_the_zone_of_the_catalogue_is_preferred(hub: Hub) -> None:

@@ -1,6 +1,5 @@
 """The live local catalogue."""
 
-import logging
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -10,12 +9,11 @@ from xerpium_sdk.registry._backoff import Backoff
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.registry._reader import CatalogReader
 from xerpium_sdk.registry._tasks import Signal, Worker
+from xerpium_sdk.registry._trouble import Trouble
 from xerpium_sdk.registry._view import OutOfStep
 from xerpium_sdk.registry.errors import HubError, HubUnavailable
 
 __all__ = ["AsyncCatalog"]
-
-log = logging.getLogger("xerpium_sdk.registry")
 
 
 class AsyncCatalog(CatalogReader):
@@ -50,6 +48,7 @@ class AsyncCatalog(CatalogReader):
         self._ready_timeout = ready_timeout
         self._worker = Worker("catalog")
         self._signal = Signal()
+        self._trouble = Trouble("The catalogue")
 
     async def wait_ready(self, timeout: float) -> bool:
         """Return True as soon as a snapshot has been loaded, False when there is none within ``timeout`` seconds."""
@@ -71,12 +70,19 @@ class AsyncCatalog(CatalogReader):
         self._client = AsyncHubClient(self._hub) if isinstance(self._hub, str) else self._hub
         self._signal = Signal()
         self._worker.start(self._follow)
-        await self.wait_ready(self._ready_timeout)
+        try:
+            await self.wait_ready(self._ready_timeout)
+        except BaseException:  # cancelled or interrupted: nothing goes on in the background
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         await self._worker.stop()
         if isinstance(self._hub, str):
             await self._client.aclose()
@@ -86,13 +92,10 @@ class AsyncCatalog(CatalogReader):
             wanted = 0.0
             try:
                 await self._read_stream()
-                reason = "the hub closed the stream"
             except (HubError, OutOfStep) as error:
-                reason = str(error)
+                self._trouble.note(str(error))
                 wanted = error.retry_after if isinstance(error, HubUnavailable) else 0.0
-            pause = self._follower.lost(monotonic(), retry_after=wanted)
-            log.info("The catalogue's stream ended (%s); next try in %.1f s.", reason, pause)
-            await self._worker.sleep(pause)
+            await self._worker.sleep(self._follower.lost(monotonic(), retry_after=wanted))
 
     async def _read_stream(self) -> None:
         headers = self._follower.begin(monotonic())
@@ -102,3 +105,4 @@ class AsyncCatalog(CatalogReader):
                     for changed in self._follower.heard(monotonic(), piece):
                         self._signal.notify()
                         self._tell(changed)
+                    self._trouble.over()

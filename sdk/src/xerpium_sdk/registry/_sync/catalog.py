@@ -1,7 +1,6 @@
 # Generated from sdk/src/xerpium_sdk/registry/_async/catalog.py by tools/unasync.py; change that file, not this one.
 """The live local catalogue."""
 
-import logging
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -11,12 +10,11 @@ from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.registry._reader import CatalogReader
 from xerpium_sdk.registry._sync.client import HubClient
 from xerpium_sdk.registry._threads import Signal, Worker
+from xerpium_sdk.registry._trouble import Trouble
 from xerpium_sdk.registry._view import OutOfStep
 from xerpium_sdk.registry.errors import HubError, HubUnavailable
 
 __all__ = ["Catalog"]
-
-log = logging.getLogger("xerpium_sdk.registry")
 
 
 class Catalog(CatalogReader):
@@ -51,6 +49,7 @@ class Catalog(CatalogReader):
         self._ready_timeout = ready_timeout
         self._worker = Worker("catalog")
         self._signal = Signal()
+        self._trouble = Trouble("The catalogue")
 
     def wait_ready(self, timeout: float) -> bool:
         """Return True as soon as a snapshot has been loaded, False when there is none within ``timeout`` seconds."""
@@ -70,12 +69,19 @@ class Catalog(CatalogReader):
         self._client = HubClient(self._hub) if isinstance(self._hub, str) else self._hub
         self._signal = Signal()
         self._worker.start(self._follow)
-        self.wait_ready(self._ready_timeout)
+        try:
+            self.wait_ready(self._ready_timeout)
+        except BaseException:  # cancelled or interrupted: nothing goes on in the background
+            self._close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._worker.stop()
         if isinstance(self._hub, str):
             self._client.close()
@@ -85,13 +91,10 @@ class Catalog(CatalogReader):
             wanted = 0.0
             try:
                 self._read_stream()
-                reason = "the hub closed the stream"
             except (HubError, OutOfStep) as error:
-                reason = str(error)
+                self._trouble.note(str(error))
                 wanted = error.retry_after if isinstance(error, HubUnavailable) else 0.0
-            pause = self._follower.lost(monotonic(), retry_after=wanted)
-            log.info("The catalogue's stream ended (%s); next try in %.1f s.", reason, pause)
-            self._worker.sleep(pause)
+            self._worker.sleep(self._follower.lost(monotonic(), retry_after=wanted))
 
     def _read_stream(self) -> None:
         headers = self._follower.begin(monotonic())
@@ -101,3 +104,4 @@ class Catalog(CatalogReader):
                     for changed in self._follower.heard(monotonic(), piece):
                         self._signal.notify()
                         self._tell(changed)
+                    self._trouble.over()

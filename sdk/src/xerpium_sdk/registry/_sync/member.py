@@ -16,6 +16,7 @@ from xerpium_sdk.registry._flows import Retry
 from xerpium_sdk.registry._lease import Lease, Step, member_backoff
 from xerpium_sdk.registry._sync.client import HubClient
 from xerpium_sdk.registry._threads import Supplier, Worker, call
+from xerpium_sdk.registry._trouble import Trouble
 from xerpium_sdk.registry.errors import HubError
 from xerpium_sdk.wire.envelope import dump_data
 from xerpium_sdk.wire.registry import Registration, Status
@@ -64,7 +65,7 @@ class Member:
         self._worker = Worker(f"member {registration.name}")
         self._lease = self._new_lease()
         self._asked = False
-        self._trouble = ""
+        self._trouble = Trouble(registration.name)
 
     @property
     def joined(self) -> bool:
@@ -85,7 +86,7 @@ class Member:
         if self._wait:
             try:
                 self._register(self._client.retry)
-            except HubError:
+            except BaseException:  # cancelled, interrupted or refused: nothing stays open
                 self._close()
                 raise
         self._worker.start(self._run)
@@ -115,9 +116,9 @@ class Member:
                 self._report()
         except HubError as error:
             self._lease.missed(monotonic(), error)
-            self._note(f"{self.registration.name} is not in touch with the hub: {error}")
+            self._trouble.note(str(error))
         else:
-            self._note("")
+            self._trouble.over()
 
     def _register(self, retry: Retry) -> None:
         self._asked = True
@@ -159,11 +160,3 @@ class Member:
             log.exception("The details function of %s failed.", self.registration.name)
             return {"details_error": repr(error)}
         return details
-
-    def _note(self, trouble: str) -> None:
-        """Say once that trouble began and once that it is over, however many tries lie between."""
-        if trouble and not self._trouble:
-            log.warning("%s", trouble)
-        elif trouble != self._trouble:
-            log.info("%s", trouble or f"{self.registration.name} is in touch with the hub again.")
-        self._trouble = trouble
