@@ -135,7 +135,7 @@ class Relay:
             _compose(self._pipeline, rows)
         except Exception:
             self._pipeline.reset()
-            self._park_unfit(outbox, rows)
+            self._park(outbox, self._find_unfit(rows))
             return
         results = self._pipeline.execute(raise_on_error=False)
         self._settle(outbox, rows, results)
@@ -144,34 +144,38 @@ class Relay:
             self._rebuild(registered())
 
     def _settle(self, outbox: Outbox, rows: Sequence[Row], results: Sequence[Any]) -> None:
-        gone, kept = [], {}
+        gone, kept, refused = [], {}, []
         for row, result in zip(rows, results, strict=False):
-            if isinstance(result, Exception) and ALREADY_THERE not in str(result):
-                self._park(outbox, row, result)
-            elif row.stream in registered() or isinstance(result, Exception):
+            failed = isinstance(result, Exception)
+            if failed and ALREADY_THERE not in str(result):
+                refused.append((row, result))
+            elif failed or row.stream in registered():
                 gone.append(row.id)
             else:
                 kept[row.id] = result
                 self._appended[row.stream] = id_key(result)
         outbox.settle(gone=gone, kept=kept)
         self.relayed += len(gone) + len(kept)
+        self._park(outbox, refused)
 
-    def _park_unfit(self, outbox: Outbox, rows: Sequence[Row]) -> None:
-        """Park the rows of a batch that cannot be sent as they are; the others go with the next one."""
-        count = 0
+    def _find_unfit(self, rows: Sequence[Row]) -> list[tuple[Row, Exception]]:
+        """Return the rows of a batch that cannot be sent as they are; the others go with the next one."""
+        unfit = []
         for row in rows:
             try:
                 _compose(self._client.pipeline(transaction=True), [row])
             except Exception as error:
-                self._park(outbox, row, error)
-                count += 1
-        if not count:
+                unfit.append((row, error))
+        if not unfit:
             raise RuntimeError("A batch cannot be sent, though each of its rows can.")
+        return unfit
 
-    def _park(self, outbox: Outbox, row: Row, error: Exception) -> None:
-        outbox.park(row.id, f"{type(error).__name__}: {error}")
-        logger.error("Outbox row %d for %s cannot be sent and is parked: %s", row.id, row.stream, error)
-        self._rebuild([row.stream])
+    def _park(self, outbox: Outbox, unfit: Sequence[tuple[Row, Exception]]) -> None:
+        """Set rows aside; a projection that will miss them is built again, from what they tell of."""
+        for row, error in unfit:
+            outbox.park(row.id, f"{type(error).__name__}: {error}")
+            logger.error("Outbox row %d for %s cannot be sent and is parked: %r", row.id, row.stream, error)
+        self._rebuild({row.stream for row, _ in unfit})
 
     def _mend_projections(self) -> None:
         self._rebuild([stream for stream, projection in registered().items() if projection.is_missing(self._client)])

@@ -18,7 +18,7 @@ from apps.events.relay import BATCH
 from apps.serviceauth.selectors import company_names
 from tests.events.conftest import make_event
 from tests.support.wait import wait_until
-from xerpium_sdk.wire.keys import REGISTRY_CHANGES, STREAM_EVENTS, STREAM_HUB
+from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_HUB
 
 pytestmark = pytest.mark.slow
 
@@ -55,21 +55,21 @@ def stop(process: "subprocess.Popen[str]") -> str:
 
 
 def publish(count: int) -> list[str]:
-    """Write events and changes in turns, a hundred to a transaction."""
+    """Write entries without and with an id in turns, a hundred to a transaction."""
     sent: list[str] = []
     while len(sent) < count:
         numbers = range(len(sent), len(sent) + 100)
         events = [make_event(number) for number in numbers]
         with transaction.atomic():
             services.publish_many(events)
-            services.append_many((REGISTRY_CHANGES, {"n": str(n)}, f"{n + 1}-0") for n in numbers)
+            services.append_many((STREAM_EVENTS_CUSTOM, {"n": str(n)}, f"{n + 1}-0") for n in numbers)
         sent += [event.event_id for event in events]
     return sent
 
 
 def kill_after_a_batch(relay: "subprocess.Popen[str]") -> None:
-    before = redis.client().xlen(REGISTRY_CHANGES)
-    wait_until(lambda: redis.client().xlen(REGISTRY_CHANGES) > before, 10, "the next batch")
+    before = redis.client().xlen(STREAM_EVENTS_CUSTOM)
+    wait_until(lambda: redis.client().xlen(STREAM_EVENTS_CUSTOM) > before, 10, "the next batch")
     relay.kill()
     relay.wait()
 
@@ -85,7 +85,7 @@ def test_killing_one_relay_after_the_other_loses_nothing(start: Start) -> None:
     received = [fields["event_id"] for fields in bodies(STREAM_HUB)]
     assert list(dict.fromkeys(received)) == sent
     assert len(received) - len(sent) <= 2 * BATCH
-    assert [fields["n"] for fields in bodies(REGISTRY_CHANGES)] == [str(n) for n in range(3000)]
+    assert [fields["n"] for fields in bodies(STREAM_EVENTS_CUSTOM)] == [str(n) for n in range(3000)]
 
 
 def bodies(stream: str) -> list[dict[str, str]]:
