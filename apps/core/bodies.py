@@ -1,10 +1,18 @@
 """Reading a request's body without trusting what the request says about its length."""
 
-from typing import cast
+from typing import Protocol
 
 from django.http import HttpRequest
 
 from apps.core.errors import MalformedBody, TooLarge, UnsupportedMediaType
+
+
+class SupportsRead(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes."""
+        ...
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:
@@ -31,7 +39,7 @@ def _read(request: HttpRequest, limit: int) -> bytes:
     elif declared > limit:
         raise TooLarge(limit)
     else:
-        body = request.read(declared)
+        body = _bytes_of(request, declared)
     if len(body) < (declared or 0):
         raise MalformedBody(f"The body ended after {len(body)} of {declared} bytes.")
     return body
@@ -53,4 +61,12 @@ def _read_undeclared(request: HttpRequest, limit: int) -> bytes:
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if not chunked and not request.META.get("wsgi.input_terminated"):
         return b""
-    return cast(bytes, request.META["wsgi.input"].read(limit + 1))
+    return _bytes_of(request.META["wsgi.input"], limit + 1)
+
+
+def _bytes_of(stream: SupportsRead, length: int) -> bytes:
+    try:
+        return stream.read(length)
+    except OSError:
+        # Django's UnreadablePostError is one: the caller went away.
+        raise MalformedBody("The body broke off.") from None

@@ -97,7 +97,11 @@ def _replay(record: IdempotencyRecord, claim: Claim) -> HttpResponse:
     if bytes(record.fingerprint) != claim.fingerprint:
         message = "This Idempotency-Key was used for another request."
         raise InvalidInput(errors=[FieldError(HEADER, "idempotency_key_reused", message)])
-    return HttpResponse(bytes(record.body), status=record.status, headers={**record.headers, REPLAYED: "true"})
+    response = HttpResponse(bytes(record.body), status=record.status)
+    del response.headers["Content-Type"]  # Django's default; an answer without a body has none
+    for name, value in {**record.headers, REPLAYED: "true"}.items():
+        response.headers[name] = value
+    return response
 
 
 def _store(claim: Claim, response: HttpResponse, now: datetime) -> None:

@@ -83,6 +83,18 @@ def test_a_body_that_ends_early_is_refused() -> None:
     assert "ended after 2 of 5 bytes" in answer.content.decode()
 
 
+@pytest.mark.parametrize("drop", ["", "CONTENT_LENGTH"])
+def test_a_caller_who_goes_away_is_no_defect(drop: str) -> None:
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ConnectionResetError
+
+    meta = {**RequestFactory().post("/api/v1/echo", b"12", JSON).META, "HTTP_TRANSFER_ENCODING": "chunked"}
+    meta.pop(drop, None)
+    answer = EchoView.as_view()(WSGIRequest({**meta, "wsgi.input": Broken()}))
+    assert problem(answer) == (400, "malformed_body")
+
+
 @pytest.mark.parametrize("length", ["x", "1e3", "0x10", "²"])
 def test_a_length_that_is_no_number_is_refused(length: str) -> None:
     assert problem(send(b"12", CONTENT_LENGTH=length)) == (400, "malformed_body")

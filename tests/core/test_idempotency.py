@@ -29,7 +29,12 @@ def post(client: Client, name: str = "lamp", *, key: str = "k-1", path: str = TH
 
 
 def outcome(answer: Any) -> tuple[int, bytes, str, str]:
-    return answer.status_code, answer.content, answer.headers["Content-Type"], answer.headers.get("Location", "")
+    return (
+        answer.status_code,
+        answer.content,
+        answer.headers.get("Content-Type", ""),
+        answer.headers.get("Location", ""),
+    )
 
 
 def test_a_repeat_gives_the_first_answer_and_happens_once(client: Client) -> None:
@@ -46,6 +51,8 @@ def test_an_answer_without_a_body_is_repeated_too(client: Client) -> None:
     path = f"{THINGS}/{Group.objects.create(name='a').pk}"
     answers = [client.delete(path, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 2
+    shown = [{*answer.headers} - {"Idempotent-Replayed"} for answer in answers]
+    assert shown[0] == shown[1]
     assert client.delete(path).status_code == 404
 
 
