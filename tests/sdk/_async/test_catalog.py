@@ -156,12 +156,13 @@ async def test_a_catalogue_can_be_entered_again(hub: Hub) -> None:
         await wait_until(lambda: hub.streams == 0, description="no stream")
 
 
-async def test_leaving_does_not_wait_for_the_hub_to_say_something(hub: Hub) -> None:
+async def test_leaving_does_not_wait_for_the_hub_to_say_something(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     catalog = AsyncCatalog(hub.url)
     async with catalog:
         await wait_until(lambda: hub.streams == 1, description="a stream that says nothing more")
         began = monotonic()
     assert monotonic() - began < 5
+    assert caplog.records == [], "that the connection ends is no trouble"
 
 
 async def test_the_zone_of_the_catalogue_is_preferred(hub: Hub) -> None:

@@ -154,12 +154,13 @@ def test_a_catalogue_can_be_entered_again(hub: Hub) -> None:
         wait_until(lambda: hub.streams == 0, description="no stream")
 
 
-def test_leaving_does_not_wait_for_the_hub_to_say_something(hub: Hub) -> None:
+def test_leaving_does_not_wait_for_the_hub_to_say_something(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     catalog = Catalog(hub.url)
     with catalog:
         wait_until(lambda: hub.streams == 1, description="a stream that says nothing more")
         began = monotonic()
     assert monotonic() - began < 5
+    assert caplog.records == [], "that the connection ends is no trouble"
 
 
 def test_the_zone_of_the_catalogue_is_preferred(hub: Hub) -> None:

@@ -83,6 +83,7 @@ class Worker:
         finally:
             with self._condition:
                 self._response = None
+                self._stop_if_asked()  # then whatever went wrong with the reading is our own doing
 
     def _supervise(self, run: Callable[[], None]) -> None:
         with suppress(Stopped):
