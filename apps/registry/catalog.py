@@ -103,6 +103,11 @@ class Catalog:
         """Whether there is such a service; tells, when `record` gave None, an unknown service from an unmet version."""
         return self._visible(name, companies) is not None
 
+    def revision_of(self, name: str) -> int | None:
+        """Return the revision of a service's own last change, None when there is no such service; renders nothing."""
+        snapshot = self._snapshots.get(name)
+        return None if snapshot is None else snapshot.revision
+
     def record(
         self, name: str, version: str | None = None, zone: str | None = None, *, companies: Companies = "*"
     ) -> Rendered | None:

@@ -155,9 +155,9 @@ class RegistryEdge:
             return None
         catalog = self._live.catalog
         found = catalog.instance_for_report(report["service_name"], report.get("instance_id"), request.peer)
-        record = catalog.record(report["service_name"])
+        revision = catalog.revision_of(report["service_name"])
         word = report["status"]
-        if record is None or not found or not all(_is_settled(row.document, word) for row in found):
+        if revision is None or not found or not all(_is_settled(row.document, word) for row in found):
             return None
         now = dt.datetime.now(dt.UTC)
         try:
@@ -170,7 +170,7 @@ class RegistryEdge:
             {
                 "status": Status.worst(*(row.status for row in found)).value,
                 "lease_seconds": min(row.document["lease_seconds"] for row in found),
-                "revision": record.revision,
+                "revision": revision,
             }
         )
 
