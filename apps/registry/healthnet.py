@@ -25,6 +25,11 @@ LOOKUP_SECONDS: Final = 1.0
 LOOKUP_THREADS: Final = 32
 
 
+def lookup_pool(name: str) -> ThreadPoolExecutor:
+    """Return threads for lookups; they start when they are needed."""
+    return ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix=name)
+
+
 async def resolve(
     host: str, port: int, *, within: float = LOOKUP_SECONDS, pool: ThreadPoolExecutor | None = None
 ) -> list[str]:
@@ -52,9 +57,9 @@ def look_up(host: str, port: int) -> list[str]:
 class JudgingResolver(AbstractResolver):
     """Hands aiohttp the addresses of a name, if all of them are allowed. Addresses in URLs do not pass through here."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, pool: ThreadPoolExecutor) -> None:
         self._judge = judge
-        self._pool = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="health-lookup")
+        self._pool = pool
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -68,7 +73,7 @@ class JudgingResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Close nothing: the threads outlive the connections, or hanging lookups would pile up from round to round."""
 
 
 class BoundedHandler(ResponseHandler):
@@ -97,13 +102,15 @@ class BoundedHandler(ResponseHandler):
 class JudgingConnector(aiohttp.TCPConnector):
     """Judges an address before a socket for it exists, and again by what the connected socket says of its peer.
 
-    allowance: how many bytes a peer may send. trust: certificate authorities in place of the system's.
+    pool: the threads that look names up. allowance: how many bytes a peer may send. trust: certificate authorities in
+    place of the system's.
     """
 
-    def __init__(self, judge: Judge, *, allowance: int, trust: ssl.SSLContext | None) -> None:
-        self._judging_resolver = JudgingResolver(judge)
+    def __init__(
+        self, judge: Judge, *, pool: ThreadPoolExecutor, allowance: int, trust: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(
-            resolver=self._judging_resolver,
+            resolver=JudgingResolver(judge, pool),
             use_dns_cache=False,
             force_close=True,
             limit=0,
@@ -111,6 +118,7 @@ class JudgingConnector(aiohttp.TCPConnector):
             socket_factory=self._open_socket,
         )
         self._judge = judge
+        # aiohttp has no public way to choose the protocol; the tests of floods fail should this one go away.
         self._factory = cast(
             "functools.partial[ResponseHandler]", functools.partial(BoundedHandler, self._loop, allowance)
         )
@@ -128,10 +136,6 @@ class JudgingConnector(aiohttp.TCPConnector):
             connection.close()
             raise
         return connection
-
-    async def close(self, *, abort_ssl: bool = False) -> None:
-        await super().close(abort_ssl=abort_ssl)
-        await self._judging_resolver.close()
 
     def _open_socket(self, address_info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, address = address_info

@@ -24,14 +24,7 @@ from django.conf import settings
 from yarl import URL
 
 from apps.registry.healthanswer import Finding, Word, judge_answer, no_answer
-from apps.registry.healthnet import (
-    LOOKUP_SECONDS,
-    LOOKUP_THREADS,
-    JudgingConnector,
-    look_up,
-    only_once,
-    resolve,
-)
+from apps.registry.healthnet import LOOKUP_SECONDS, JudgingConnector, look_up, lookup_pool, only_once, resolve
 from apps.registry.healthurl import HealthURL, HealthURLRefused, Policy, judge_address, judge_addresses, parse_url
 
 logger = logging.getLogger(__name__)
@@ -86,7 +79,7 @@ class LocalFault(Exception):
 
 # --- At registration ------------------------------------------------------------------------------------------------
 
-_registration_lookups: Final = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="registration-lookup")
+_registration_lookups: Final = lookup_pool("registration-lookup")
 
 
 async def check_registrable(text: str, policy: Policy) -> HealthURL:
@@ -125,7 +118,7 @@ def check_registrable_blocking(text: str, policy: Policy) -> HealthURL:
 
 
 class _Lane(NamedTuple):
-    """What probes share that may wait for each other: slots, and the threads that resolve names."""
+    """What probes share that may wait for each other."""
 
     slots: asyncio.Semaphore
     session: aiohttp.ClientSession
@@ -133,6 +126,8 @@ class _Lane(NamedTuple):
 
 class Prober:
     """Probes health URLs; ``async with Prober(policy) as prober`` opens it on the running event loop.
+
+    It may be opened again, on another loop too, but not twice at a time; it keeps what it worked out about URLs.
 
     concurrency, slow_concurrency: probes under way at once, for targets in good standing and for suspects. Sockets
     are cheap: the fast lane has room for as many tar pits as nobody knows yet.
@@ -160,6 +155,8 @@ class Prober:
         self._body_limit = body_limit
         self._header_limit = header_limit
         self._trust = trust
+        self._fast_lookups = lookup_pool("health-lookup")
+        self._slow_lookups = lookup_pool("suspect-lookup")
         # The same targets come back every few seconds, and a policy never changes its mind.
         self._judge = functools.lru_cache(16384)(functools.partial(judge_address, policy=policy))
         self._parse = functools.lru_cache(16384)(self._parse_anew)
@@ -167,8 +164,8 @@ class Prober:
     async def __aenter__(self) -> Self:
         wanted = sum(self._lane_widths) + _SPARE_DESCRIPTORS
         fast, slow = _fitting(*self._lane_widths, descriptors=_raise_descriptor_limit(wanted))
-        self._fast = self._open_lane(fast)
-        self._slow = self._open_lane(slow)
+        self._fast = self._open_lane(fast, self._fast_lookups)
+        self._slow = self._open_lane(slow, self._slow_lookups)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -208,9 +205,10 @@ class Prober:
         if faults:
             logger.error("%d probes did not happen, this machine is short of resources: %s", len(faults), faults[0])
 
-    def _open_lane(self, width: int) -> _Lane:
+    def _open_lane(self, width: int, pool: ThreadPoolExecutor) -> _Lane:
+        allowance = self._header_limit + self._body_limit
         session = aiohttp.ClientSession(
-            connector=JudgingConnector(self._judge, allowance=self._header_limit + self._body_limit, trust=self._trust),
+            connector=JudgingConnector(self._judge, pool=pool, allowance=allowance, trust=self._trust),
             headers={"User-Agent": f"XERPIUM-health/{settings.VERSION}", "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -7,9 +7,7 @@ from apps.registry.healthurl import Address, Network
 
 
 def corners(network: Network) -> Iterator[Address]:
-    yield network[0]
-    yield network[-1]
-    yield network[network.num_addresses // 2]
+    yield from dict.fromkeys((network[0], network[network.num_addresses // 2], network[-1]))
 
 
 def spellings(address: IPv4Address) -> Iterator[str]:

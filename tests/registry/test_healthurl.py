@@ -106,6 +106,43 @@ def test_what_the_resolver_makes_of_a_number_is_judged_like_the_address(network:
     assert [address for address in resolved if allowed(address, PUBLIC)] == []
 
 
+# --- The lists, by hand ---------------------------------------------------------------------------------------------
+
+NEVER = """
+    0.0.0.0 0.255.255.255 100.100.100.200 168.63.129.16 169.254.0.0 169.254.169.254 169.254.170.2 169.254.170.23
+    169.254.255.255 192.0.0.192 224.0.0.0 239.255.255.255 240.0.0.0 255.255.255.255 :: fd00:ec2:: fd00:ec2::23
+    fd00:ec2::254 fd00:ec2:ffff:ffff:ffff:ffff:ffff:ffff fd20:ce::254 fe80:: febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff
+    ff00:: ff02::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ::ffff:169.254.169.254 ::169.254.169.254
+    ::ffff:0:169.254.169.254 64:ff9b::169.254.169.254 64:ff9b:1::169.254.169.254 2002:a9fe:a9fe::1
+    2001:0:4136:e378:8000:63bf:5601:5601 2a00::5efe:169.254.169.254 fd12::200:5efe:169.254.169.254 ::2
+"""
+CLOSED_BY_DEFAULT = """
+    10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255 172.16.0.0 172.31.255.255 192.0.0.0 192.0.0.255 192.0.2.0
+    192.0.2.255 192.31.196.1 192.52.193.1 192.88.99.1 192.168.0.0 192.168.255.255 192.175.48.1 198.18.0.0
+    198.19.255.255 198.51.100.1 203.0.113.1 64:ff9b:1::808:808 100:: 100:0:0:1::1
+    2001:0:4136:e378:8000:63bf:f7f7:f7f7 2001:2::1 2001:10::1
+    2001:20::1 2001:1ff:ffff::1 2001:db8::1 2002:808:808::1 2620:4f:8000::1 3fff::1 5f00::1 fc00:: fdff:ffff::1
+    fec0:: feff::1
+"""
+
+
+@pytest.mark.parametrize("address", NEVER.split())
+def test_these_are_never_reachable(address: str) -> None:
+    assert [policy for policy in ALL if allowed(address, policy)] == []
+
+
+@pytest.mark.parametrize("address", CLOSED_BY_DEFAULT.split())
+def test_these_are_reachable_only_where_opened(address: str) -> None:
+    assert [policy for policy in (PRODUCTION, PUBLIC, DEVELOPMENT) if allowed(address, policy)] == []
+    assert allowed(address, WIDE_OPEN)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.0", "127.0.0.1", "127.255.255.255", "::1"])
+def test_loopback_is_reachable_only_in_development(address: str) -> None:
+    assert [policy for policy in (PRODUCTION, PUBLIC, WIDE_OPEN) if allowed(address, policy)] == []
+    assert allowed(address, DEVELOPMENT)
+
+
 # --- The order of the rules -----------------------------------------------------------------------------------------
 
 

@@ -188,33 +188,39 @@ def test_the_next_address_of_a_name_is_tried(run: Run[Any], names: Names) -> Non
     run(scenario())
 
 
+def test_a_service_is_asked_at_an_ipv6_address(run: Run[Any]) -> None:
+    async def scenario() -> None:
+        async with Peer(says(answer()), host="::1") as peer:
+            assert (await ask(f"http://[0:0::1]:{peer.port}/")).ok
+            assert f"Host: [::1]:{peer.port}".encode() in peer.requests[0]
+
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    run(scenario())
+
+
 def test_a_name_that_does_not_resolve_is_a_failure(run: Run[Any], names: Names) -> None:
     names.add("gone.test", ())
 
     assert run(ask("http://gone.test:8080/")).reason == "the name does not resolve"
 
 
-def test_name_servers_that_never_answer_delay_no_other_lane(run: Run[Any], names: Names) -> None:
-    """More lookups hang than there are threads; a probe still ends after a second, and names elsewhere resolve."""
+def test_name_servers_that_never_answer_delay_no_other_lane(names: Names) -> None:
+    """More lookups hang than there are threads; their probes still end, and names in the other lane resolve at once."""
     names.hang("hang.test")
     names.add("good.test", ("127.0.0.1",))
-    came: list[tuple[int, bool, float]] = []
+    came: list[ProbeResult] = []
 
     async def scenario() -> None:
         async with Peer(says(answer())) as peer, Prober(DEVELOPMENT) as prober:
             targets = [Target(pk, "http://hang.test:8080/", suspect=True) for pk in range(40)]
-            targets.append(Target(99, f"http://good.test:{peer.port}/"))
-            started = time.perf_counter()
-            await prober.probe_all(
-                targets, lambda result: came.append((result.instance_pk, result.ok, time.perf_counter() - started))
-            )
+            await prober.probe_all([*targets, Target(99, f"http://good.test:{peer.port}/")], came.append)
 
-    run(scenario())
-    pk, ok, after = came[0]
-    assert (pk, ok) == (99, True)
-    assert after < 0.5
-    assert len(came) == 41
-    assert came[-1][2] < 1.5
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(scenario())
+    assert (came[0].instance_pk, came[0].ok) == (99, True)
+    assert {result.reason for result in came[1:]} == {"the name does not resolve"}
+    assert max(result.latency_ms for result in came) < 2500
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------------
@@ -290,7 +296,7 @@ def test_a_peer_without_tls_and_one_that_never_shakes_hands_fail(run: Run[Any]) 
             assert (await ask(plain.url.replace("http", "https"), total_timeout=0.5)).status_code is None
             result = await ask(silent.url.replace("http", "https"), connect_timeout=0.2)
             assert result.reason == "no connection in time"
-            assert result.latency_ms < 1000
+            assert result.latency_ms < 2500
 
     run(scenario())
 
@@ -376,21 +382,20 @@ def test_a_name_server_that_never_answers_holds_a_registration_up_for_a_second(c
     started = time.perf_counter()
 
     assert check("http://hang.test:8080/", DEVELOPMENT).host == "hang.test"
-    assert 0.9 < time.perf_counter() - started < 1.5
+    assert 0.9 < time.perf_counter() - started < 2.5
 
 
-@checks
-def test_an_address_is_judged_even_while_all_lookups_hang(check: Check, names: Names) -> None:
+def test_an_address_is_judged_even_while_all_lookups_hang(names: Names) -> None:
     names.hang("hang.test")
-    clogs = [
+    clogged = [
         threading.Thread(target=check_registrable_blocking, args=["http://hang.test:8080/", DEVELOPMENT])
         for _ in range(40)
     ]
-    for clog in clogs:
-        clog.start()
-    started = time.perf_counter()
-    with pytest.raises(AddressRefused):
-        check("http://169.254.169.254/", DEVELOPMENT)
-    assert time.perf_counter() - started < 0.5
-    for clog in clogs:
-        clog.join()
+    for thread in clogged:
+        thread.start()
+    for check in (check_asynchronously, check_registrable_blocking):
+        with pytest.raises(AddressRefused):
+            check("http://169.254.169.254/", DEVELOPMENT)
+    names.woken.set()
+    for thread in clogged:
+        thread.join()
