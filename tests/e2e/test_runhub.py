@@ -18,11 +18,11 @@ from apps.core.engines import free_port
 from tests.support.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 50
+START_SECONDS = 120
 BACK_SECONDS = 10
 NOT_OURS = ("DATABASE_URL", "REDIS_URL", "DEBUG", "HUB_OPEN", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 class RunningHub:
@@ -50,7 +50,12 @@ class RunningHub:
         """Start it and wait until everything answers."""
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(**self.command(), stdout=log, stderr=log)  # type: ignore[call-overload]
-        wait_until(lambda: "The hub is up" in self.log or self.process.poll() is not None, START_SECONDS, "the start")
+        try:
+            wait_until(
+                lambda: "The hub is up" in self.log or self.process.poll() is not None, START_SECONDS, "the start"
+            )
+        except AssertionError as late:
+            raise AssertionError(f"{late}; its log:\n{self.log}") from None
         assert self.process.poll() is None, self.log
 
     def second(self, **environment: str) -> subprocess.CompletedProcess[str]:
