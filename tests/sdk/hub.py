@@ -8,7 +8,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from tests.support.wait import wait_until
 from xerpium_sdk.wire import examples
 
 JSON = dict[str, Any]
+Handler = Callable[[Request, JSON], Response]
 PAGE = 2
 PROBLEM = "application/problem+json"
 
@@ -150,7 +151,7 @@ class Hub:
             runner.run(self._server.serve(sockets=[listener]))
 
     def _application(self) -> Starlette:
-        handlers = {
+        handlers: dict[tuple[str, str], Handler] = {
             ("POST", "/services/register"): self._register,
             ("POST", "/services/health"): self._report,
             ("GET", "/services/"): self._list,
@@ -166,12 +167,12 @@ class Hub:
         ]
         return Starlette(routes=[*routes, Route("/api/v1/catalog/stream", self._stream)])
 
-    def _answering(self, handler: Any) -> Any:
+    def _answering(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             await self._note(request)
             if self.answers:
                 return self.answers.pop(0)
-            return handler(request, self.calls[-1].body)  # type: ignore[no-any-return]
+            return handler(request, self.calls[-1].body)
 
         return endpoint
 

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from xerpium_sdk.fastapi import follow, join
 from xerpium_sdk.registry import Registration
 
 pytestmark = pytest.mark.anyio
+Importer = Callable[[str], ModuleType]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -41,7 +42,7 @@ async def test_an_application_is_a_member_between_its_start_and_its_end(hub: Hub
 
 
 @pytest.fixture
-def example(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> object:
+def example(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Importer:
     """Imports an example service afresh, told where the hub is."""
     monkeypatch.setenv("HUB_URL", hub.url)
     monkeypatch.delenv("HOST", raising=False)
@@ -57,15 +58,15 @@ def example(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 @pytest.fixture
-def products(example: object) -> ModuleType:
+def products(example: Importer) -> ModuleType:
     """The product service."""
-    return example("product_service")  # type: ignore[operator,no-any-return]  # a fixture that is a function
+    return example("product_service")
 
 
 @pytest.fixture
-def orders(example: object) -> ModuleType:
+def orders(example: Importer) -> ModuleType:
     """The order service."""
-    return example("order_service")  # type: ignore[operator,no-any-return]  # a fixture that is a function
+    return example("order_service")
 
 
 def caller(module: ModuleType) -> httpx2.AsyncClient:
