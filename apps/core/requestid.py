@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 HEADER = "X-Request-ID"
@@ -84,7 +84,7 @@ def current_request_id() -> str:
 
 
 class RequestIdMiddleware:
-    """Gives every request its ids and every answer its ``X-Request-ID``; the outermost middleware."""
+    """Gives every request its ids and every answer its ``X-Request-ID`` and its length; the outermost middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -96,4 +96,7 @@ class RequestIdMiddleware:
         with request_context(ids):
             response = self.get_response(request)
         response.headers[HEADER] = ids.request_id
+        # Django leaves it to CommonMiddleware, of which nothing else is wanted; without it servers send chunks.
+        if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response

@@ -16,8 +16,8 @@ from django.db import connection
 from apps.core.errors import Unavailable
 from apps.core.redis import RedisError, blocking_client, client
 from apps.registry import leases, projection
-from apps.registry.catalog import Catalog, CatalogGapError
-from xerpium_sdk.wire.keys import REGISTRY_CHANGES, RELAY_ALIVE
+from apps.registry.catalog import Catalog, CatalogGapError, Rendered
+from xerpium_sdk.wire.keys import REGISTRY_CATALOG, REGISTRY_CHANGES, REGISTRY_PROTECTION, RELAY_ALIVE
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ class LiveCatalog:
         self._touched_ms = 0
         self._trouble = ""
         self._epoch = ""
+        self.protection: dict[str, str] | None = None
+        """Since when and why protection is on; None while it is off."""
 
     def ready(self) -> Catalog:
         """Return the catalogue, loaded.
@@ -89,6 +91,19 @@ class LiveCatalog:
         self.catalog = Catalog()
         self._touched_ms = 0
 
+    def record_as_written(self, name: str) -> Rendered | None:
+        """Return the record of a service with what the caller has just written, None when there is no such service.
+
+        What is committed is folded already. Under an ``Idempotency-Key`` the answer is stored in the transaction that
+        it tells of, so it is made of what that transaction sees.
+        """
+        if not connection.in_atomic_block:
+            return self.ready().record(name)
+        state = projection.read_service(name)
+        written = Catalog()
+        written.load(state.revision, state.instances, service_revisions=state.service_revisions)
+        return written.record(name)
+
     def fold(self, changes: list[dict[str, Any]]) -> None:
         """Take changes that this process has just committed, so that their writer reads them at once."""
         if self._loaded.is_set():
@@ -130,10 +145,13 @@ class LiveCatalog:
                 self._touch()
 
     def _check_relay(self) -> None:
-        if not client().exists(RELAY_ALIVE):
+        with client().pipeline(transaction=False) as pipe:
+            pipe.exists(RELAY_ALIVE).get(REGISTRY_PROTECTION).hget(REGISTRY_CATALOG, projection.META)
+            alive, protection, meta = pipe.execute()
+        self.protection = orjson.loads(protection) if protection else None
+        if not alive:
             raise SourceAway("the relay is not running")
-        meta = projection.read_meta(client())
-        if meta is not None and self._loaded.is_set() and meta[1] != self._epoch:
+        if meta and self._loaded.is_set() and projection.epoch_of(meta) != self._epoch:
             self._load_projection()
 
     def _load_projection(self) -> None:

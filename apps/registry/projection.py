@@ -128,6 +128,16 @@ def read_since(revision: int) -> State:
     return _read("i.revision > %s", [revision])
 
 
+def read_service(name: str) -> State:
+    """Return the instances of a service and of those it depends on, as the running transaction sees them."""
+    return _read(
+        "i.status <> 'deregistered' AND (s.name = %s OR s.name IN ("
+        "SELECT unnest(own.dependencies) FROM registry_instance own JOIN registry_service o ON o.id = own.service_id"
+        " WHERE o.name = %s AND own.status <> 'deregistered'))",
+        [name, name],
+    )
+
+
 def _read(where: str, params: Sequence[Any]) -> State:
     # One statement sees one moment: with two, a row could be newer than the revision that it is said to be part of.
     with connection.cursor() as cursor:
@@ -158,6 +168,11 @@ def read_meta(client: Redis) -> tuple[int, str] | None:
         return None
     meta = orjson.loads(text)
     return meta["revision"], meta.get("epoch", "")
+
+
+def epoch_of(meta: str) -> str:
+    """Return the epoch that the projection's own entry names."""
+    return str(orjson.loads(meta).get("epoch", ""))
 
 
 def read_projection(client: Redis) -> State | None:

@@ -111,7 +111,7 @@ def health_url(value: str) -> str:
     """Return ``value`` when it is a URL that the hub may fetch; looking its name up takes a second at most.
 
     Raises:
-        ValidationError: it is no URL, or the policy refuses it: one text for all causes, so that none tells of a network.
+        ValidationError: it is no URL, or the policy refuses it: with one text for all causes, so that none tells more.
     """
     http_url(value)
     try:
@@ -159,15 +159,14 @@ def instance_id(value: str) -> str:
     return value
 
 
-def metadata(value: dict[str, Any]) -> dict[str, Any]:
-    """Return ``value`` when it is of a modest size: it travels in every record of the service.
+def modest(value: dict[str, Any]) -> None:
+    """Let through what is small enough to travel in every record of the service.
 
     Raises:
-        ValidationError: it is not.
+        ValidationError: it is larger.
     """
     if len(orjson.dumps(value)) > MAX_METADATA_BYTES:
         raise serializers.ValidationError(f"As JSON this may have at most {MAX_METADATA_BYTES} bytes.", "too_large")
-    return value
 
 
 class WordList(serializers.ListField):
@@ -209,7 +208,7 @@ class RegistrationSerializer(StrictSerializer):
     instance_id = _text(instance_id, max_length=200, required=False)
     weight = serializers.IntegerField(min_value=0, max_value=models.MAX_WEIGHT, required=False, default=100)
     zone = _text(word, max_length=100, required=False, allow_null=True, default=None)
-    metadata = serializers.DictField(required=False, default=dict, validators=[metadata])
+    metadata = serializers.DictField(required=False, default=dict, validators=[modest])
     lease_seconds = serializers.IntegerField(
         min_value=models.MIN_LEASE_SECONDS, max_value=models.MAX_LEASE_SECONDS, required=False, default=90
     )

@@ -20,6 +20,7 @@ from apps.core.pagination import paginate
 from apps.core.views import HubView
 from apps.registry import answers, feed, selectors, sse
 from apps.registry.catalog import Rendered, Update
+from apps.registry.live import live
 from apps.registry.serializers import (
     BlockingQuery,
     HistoryQuery,
@@ -115,9 +116,10 @@ class RegisterView(HubView):
         Answers 201 with the record of the instance's service, also when it was known already.
         """
         declared = RegistrationSerializer.read(request.data)
-        catalog = selectors.catalogue()
+        # First of all the catalogue, for the answer: without one nothing is stored.
+        live.ready()
         registration.instance_register(declared=declared, actor=actor_of(request, declared["name"]), now=timezone.now())
-        record = catalog.record(declared["name"])
+        record = live.record_as_written(declared["name"])
         if record is None:
             raise Unavailable("The registration is stored, but somebody took it back at once.")
         return rendered(record, status=201)
