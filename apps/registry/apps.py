@@ -9,8 +9,9 @@ class RegistryConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers, and give the relay its projection."""
         from apps.events import projections
-        from apps.registry import receivers  # noqa: F401  connects them
+        from apps.registry import observation, receivers  # noqa: F401  importing the receivers connects them
         from apps.registry.projection import CatalogProjection
         from xerpium_sdk.wire.keys import REGISTRY_CHANGES
 
         projections.register(REGISTRY_CHANGES, CatalogProjection())
+        observation.install()

@@ -8,6 +8,7 @@ Writers share one lock. Readers take none: they fetch one immutable `Snapshot` f
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import zip_longest
@@ -159,6 +160,14 @@ class Catalog:
             )
 
         return [snapshot.name for snapshot in self._all(companies) if wanted(snapshot)]
+
+    def services_by_status(self) -> Counter[Status]:
+        """Return how many services have each status."""
+        return Counter(snapshot.status for snapshot in self._all())
+
+    def instances_by_status(self) -> Counter[Status]:
+        """Return how many instances have each status."""
+        return Counter(row.status for snapshot in self._all() for row in snapshot.instances.rows)
 
     def list_items(self, names: Iterable[str], companies: Companies = "*") -> list[Rendered]:
         """Return the records of those of the named services that are (still) there, in the order given."""

@@ -27,6 +27,7 @@ from apps.registry.feed import Feed
 from apps.registry.heartbeats import Heartbeats
 from apps.registry.live import LiveCatalog, live
 from apps.registry.models import REPORTABLE
+from apps.registry.observation import fast_answers
 from xerpium_sdk.wire.registry import Status
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class RegistryEdge:
         record = self._live.catalog.record(path[len(SERVICES_BYTES) :].removesuffix(b"/").decode("latin-1"))
         if record is None:
             return None
+        fast_answers["discovery"] += 1
         if request.if_none_match is None:
             return _whole_answer(record), record.body
         known = request.if_none_match.decode("latin-1")
@@ -129,6 +131,7 @@ class RegistryEdge:
         return True
 
     async def _answer(self, request: Request, rendered: Rendered) -> None:
+        fast_answers["discovery"] += 1
         headers: list[Header] = [(b"etag", rendered.etag.encode()), PRIVATE]
         known = request.headers.get(b"if-none-match")
         if known is not None and matches(known.decode("latin-1"), rendered.etag):
@@ -146,6 +149,7 @@ class RegistryEdge:
         answer = await self._renewed(request, body)
         if answer is None:
             return await django(request.scope, replaying(body, request.receive), request.send)
+        fast_answers["heartbeat"] += 1
         return await request.answer(200, [JSON], answer)
 
     async def _renewed(self, request: Request, body: bytes) -> bytes | None:
@@ -175,6 +179,7 @@ class RegistryEdge:
         )
 
     async def _stream(self, request: Request, feed: Feed) -> None:
+        fast_answers["stream"] += 1
         headers = [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()]
         since = sse.last_event_id(request.headers.get(b"last-event-id", b"").decode("latin-1"))
         await request.send(

@@ -14,11 +14,13 @@ import orjson
 from django.db import transaction
 
 from apps.core.redis import RedisError, client
+from apps.registry.documents import utc_text
 from xerpium_sdk.wire import keys
 
 logger = logging.getLogger(__name__)
 
 PAGE = 5000
+PROTECTION_SECONDS = 5
 
 
 def unix_ms(moment: dt.datetime) -> int:
@@ -137,6 +139,12 @@ def last_seen(instances: Sequence[int]) -> dict[int, dt.datetime]:
         for pk, score in zip(instances, scores, strict=True)
         if score is not None
     }
+
+
+def announce_protection(since: dt.datetime, reason: str) -> None:
+    """Let every process know that protection is on, for as long as somebody repeats it."""
+    text = orjson.dumps({"since": utc_text(since), "reason": reason})
+    client().set(keys.REGISTRY_PROTECTION, text, ex=PROTECTION_SECONDS)
 
 
 def keep_details(instance: int, details: Mapping[str, Any], lease_seconds: int) -> None:

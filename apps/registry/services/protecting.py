@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from apps.events import services as events
-from apps.registry import changes
+from apps.registry import changes, leases
 from apps.registry.models import Protection
 from apps.registry.protection import LeaseSweep, PollSweep, ProtectionState, Transition, decide
 
@@ -23,12 +23,14 @@ POLL_ROUND = """
 """
 
 
-def judge(leases: LeaseSweep, *, now: dt.datetime) -> bool:
+def judge(lost: LeaseSweep, *, now: dt.datetime) -> bool:
     """Decide by this sweep whether protection is on, store and announce a change, and return whether it is on."""
     before = load()
-    after, transition = decide(before, now.timestamp(), leases, _poll_round(now), settings.PROTECTION_MAX_SECONDS)
+    after, transition = decide(before, now.timestamp(), lost, _poll_round(now), settings.PROTECTION_MAX_SECONDS)
     if after != before:
         _store(after, transition, now)
+    if after.since is not None:
+        leases.announce_protection(dt.datetime.fromtimestamp(after.since, dt.UTC), after.reason)
     return after.active
 
 

@@ -5,6 +5,7 @@ __all__ = [
     "REGISTRY_CATALOG",
     "REGISTRY_CHANGES",
     "REGISTRY_LEASES",
+    "REGISTRY_PROTECTION",
     "REGISTRY_SEEN",
     "RELAY_ALIVE",
     "STREAM_EVENTS",
@@ -31,6 +32,8 @@ REGISTRY_LEASES = "xerpium:registry:leases"
 """Sorted set: instance pk -> end of its lease, Unix milliseconds."""
 REGISTRY_SEEN = "xerpium:registry:seen"
 """Sorted set: instance pk -> last time it was heard of, Unix milliseconds."""
+REGISTRY_PROTECTION = "xerpium:registry:protection"
+"""``{"since": ISO time, "reason": text}`` while protection is on; set anew by every sweep, with a TTL of 5 s."""
 RELAY_ALIVE = "xerpium:relay:alive"
 """Set by the relay with a TTL of 3 s; gone when the relay is away."""
 
