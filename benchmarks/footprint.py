@@ -8,8 +8,9 @@ import time
 
 import psutil
 
+from apps.core.engines import free_port
 from benchmarks.report import Ratio, Reporter, Row
-from benchmarks.stage import ROOT, Stage, answers, free_port
+from benchmarks.stage import ROOT, Stage, answers
 
 SETTLE_SECONDS = 10
 

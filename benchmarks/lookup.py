@@ -23,7 +23,7 @@ def measure(stage: Stage, reporter: Reporter) -> None:
         catalog.wait_for("service-0", timeout=10)
 
         def choose() -> None:
-            with catalog.pick("service-0"):
+            with catalog.choose("service-0"):
                 pass
 
         contestants: dict[str, tuple[Callable[[], object], int]] = {

@@ -7,8 +7,9 @@ import time
 
 import uvloop
 
+from apps.core.engines import free_port
 from benchmarks.report import Ratio, Reporter, median_row
-from benchmarks.stage import LOAD_CORE, Stage, free_port
+from benchmarks.stage import LOAD_CORE, Stage
 
 ENDPOINTS = 2_000
 SERVER = """

@@ -77,7 +77,7 @@ class Reporter:
                 self._json({"kind": "ratio", "measurement": title, **asdict(ratio), "verdict": ratio.verdict})
             return
         self._text(f"\n{title}")
-        width = max((len(row.name) for row in [*rows, *ratios]), default=0)
+        width = max(map(len, [*(row.name for row in rows), *(ratio.name for ratio in ratios)]), default=0)
         for row in rows:
             spread = f"  [{_number(row.spread[0])} – {_number(row.spread[1])}]" if row.spread else ""
             self._text(f"  {row.name:<{width}}  {_number(row.value):>10} {row.unit}{spread}  {row.note}".rstrip())

@@ -46,12 +46,10 @@ def measure(stage: Stage, reporter: Reporter) -> None:
             post(f"{hub}/api/v1/services/register", registration(1, name="watched", metadata={"n": number}))
             acknowledged[number] = time.time_ns()
             time.sleep(0.02)
-        seen = {}
-        while len(seen) < COUNT:
-            number, _, moment = watcher.stdout.readline().partition(" ")
-            seen.setdefault(int(number), int(moment))
-            if int(number) == COUNT - 1:
-                break
+        seen: dict[int, int] = {}
+        while COUNT - 1 not in seen:
+            first, _, moment = watcher.stdout.readline().partition(" ")
+            seen.setdefault(int(first), int(moment))
     finally:
         watcher.stdin.close()
         watcher.wait(timeout=10)

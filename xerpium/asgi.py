@@ -4,7 +4,7 @@ Django's own ASGI handler costs six times its WSGI one, so it is not used (docs/
 """
 
 import os
-from typing import cast
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerpium.settings")
 
@@ -56,6 +56,6 @@ class Hub:
 
 
 application = Hub(
-    cast(Application, WSGIMiddleware(wsgi_application, workers=DJANGO_THREADS)),
+    cast(Application, WSGIMiddleware(cast(Any, wsgi_application), workers=DJANGO_THREADS)),
     fast_paths=settings.EDGE_FAST_PATHS,
 )

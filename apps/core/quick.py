@@ -119,7 +119,7 @@ def plain_get(data: bytes, peer: str) -> PlainGet | None:
 
 @lru_cache(maxsize=2048)
 def _judged(block: bytes, peer: str) -> tuple[bool, bytes | None]:
-    """Return whether a header block is plain, and its ``If-None-Match``; clients send the same block again and again."""
+    """Return whether a header block is plain, and its ``If-None-Match``; clients repeat the same block for ever."""
     headers: dict[bytes, bytes] = {}
     for line in block.split(b"\r\n"):
         match = _LINE.fullmatch(line)

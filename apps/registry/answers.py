@@ -107,7 +107,7 @@ class NodeOut(serializers.Serializer[Any]):
 class EdgeOut(serializers.Serializer[Any]):
     """`source` depends on `target`."""
 
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # a field's own argument has the same name
     target = serializers.CharField()
 
 

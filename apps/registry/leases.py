@@ -8,7 +8,7 @@ sweep rebuilds them from PostgreSQL with a whole new lease for everyone.
 import datetime as dt
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.db import transaction
@@ -62,7 +62,7 @@ def grant_missing(leases: Iterable[tuple[int, int]], now: dt.datetime) -> int:
     ms = unix_ms(now)
     for start in range(0, len(pairs), PAGE):
         mapping: Mapping[str, Any] = {str(pk): ms + s * 1000 for pk, s in pairs[start : start + PAGE]}
-        granted += int(client().zadd(keys.REGISTRY_LEASES, mapping, nx=True))
+        granted += cast(int, client().zadd(keys.REGISTRY_LEASES, mapping, nx=True))
     return granted
 
 
@@ -77,7 +77,8 @@ def extend(leases: Iterable[tuple[int, int]], now: dt.datetime) -> None:
 
 def expired(now: dt.datetime) -> list[int]:
     """Return the keys of instances whose lease has run out."""
-    return [int(pk) for pk in client().zrangebyscore(keys.REGISTRY_LEASES, "-inf", unix_ms(now))]
+    found = cast(list[str], client().zrangebyscore(keys.REGISTRY_LEASES, "-inf", unix_ms(now)))
+    return [int(pk) for pk in found]
 
 
 def count() -> int:
@@ -125,7 +126,8 @@ def alive(instances: Sequence[int], now: dt.datetime) -> list[int]:
 
 def seen_since(ms: int) -> dict[int, int]:
     """Return ``{instance key: unix ms}`` of those heard of at or after ``ms``."""
-    found = client().zrangebyscore(keys.REGISTRY_SEEN, ms, "+inf", withscores=True)
+    pairs = client().zrangebyscore(keys.REGISTRY_SEEN, ms, "+inf", withscores=True)
+    found = cast(list[tuple[str, float]], pairs)
     return {int(pk): int(score) for pk, score in found}
 
 

@@ -8,7 +8,7 @@ how long nobody could confirm it (docs/operating: "When an engine is away").
 import logging
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.db import connection
@@ -28,6 +28,9 @@ TOUCH_SECONDS = 0.9
 FIRST_LOAD_SECONDS = 5.0
 STALE_AFTER_SECONDS = 1.5
 BATCH = 500
+
+Reply = list[tuple[str, list[tuple[str, dict[str, str]]]]]
+"""What ``XREAD`` answers: by stream, the entries with id and fields."""
 
 
 class SourceAway(Exception):
@@ -146,7 +149,9 @@ class LiveCatalog:
 
     def _check_relay(self) -> None:
         with client().pipeline(transaction=False) as pipe:
-            pipe.exists(RELAY_ALIVE).get(REGISTRY_PROTECTION).hget(REGISTRY_CATALOG, projection.META)
+            pipe.exists(RELAY_ALIVE)
+            pipe.get(REGISTRY_PROTECTION)
+            pipe.hget(REGISTRY_CATALOG, projection.META)
             alive, protection, meta = pipe.execute()
         self.protection = orjson.loads(protection) if protection else None
         if not alive:
@@ -173,7 +178,7 @@ class LiveCatalog:
     def _read_stream(self) -> None:
         position = f"{self.catalog.revision}-0"
         reply = blocking_client().xread({REGISTRY_CHANGES: position}, count=BATCH, block=BLOCK_MS)
-        entries = [entry for _, found in reply or () for entry in found]
+        entries = [entry for _, found in cast(Reply, reply or []) for entry in found]
         for _, fields in entries:
             self._apply(orjson.loads(fields["change"]))
         # The stream is in order and without holes: what it skipped (it was trimmed, or Redis lost it) will not come.

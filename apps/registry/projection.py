@@ -5,7 +5,7 @@ It can be thrown away at any time; the relay builds it again from PostgreSQL.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.db import connection
@@ -181,7 +181,7 @@ def read_projection(client: Redis) -> State | None:
     Raises:
         redis.RedisError: Redis is away.
     """
-    stored = client.hgetall(REGISTRY_CATALOG)
+    stored = cast(dict[str, str], client.hgetall(REGISTRY_CATALOG))
     text = stored.pop(META, None)
     if text is None:
         return None

@@ -1,15 +1,26 @@
 """Every read of the registry that others may use."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from apps.core.errors import NotFound
+from apps.registry import links, observed
 from apps.registry.catalog import Catalog, Companies, visible
 from apps.registry.live import live
-from apps.registry.models import HistoryEntry, PollHour, PollResult, Protection, Service
+from apps.registry.models import HistoryEntry, Instance, PollHour, PollResult, Protection, Service
+from apps.registry.troubles import ServiceState, Trouble, troubles
+from xerpium_sdk.wire.registry import Status
+
+
+class Found(NamedTuple):
+    """What a search found: its name, what it is, and the address of its page."""
+
+    name: str
+    kind: str
+    address: str
 
 
 def catalogue() -> Catalog:
@@ -51,7 +62,7 @@ def service_history(name: str, *, companies: Companies = "*") -> QuerySet[Histor
 def poll_results(instance_pks: Sequence[int], *, since: dt.datetime) -> list[dict[str, Any]]:
     """Return raw polls ``{instance_id, at, ok, latency_ms}`` since a moment, oldest first."""
     found = PollResult.objects.filter(instance_id__in=instance_pks, at__gte=since).order_by("at")
-    return list(found.values("instance_id", "at", "ok", "latency_ms"))
+    return [dict(row) for row in found.values("instance_id", "at", "ok", "latency_ms")]
 
 
 def poll_hours(instance_pks: Sequence[int], *, since: dt.datetime) -> list[dict[str, Any]]:
@@ -59,3 +70,48 @@ def poll_hours(instance_pks: Sequence[int], *, since: dt.datetime) -> list[dict[
     found = PollHour.objects.filter(instance_id__in=instance_pks, hour__gte=since).order_by("hour")
     names = ("instance_id", "hour", "polls", "failures", "latency_avg_ms", "latency_p95_ms", "latency_max_ms")
     return list(found.values(*names))
+
+
+def service_states() -> dict[str, ServiceState]:
+    """Return what every registered service is made of, by name: for counts of services and instances by status."""
+    return observed.service_states()
+
+
+def current_troubles(states: Mapping[str, ServiceState], *, now: dt.datetime) -> list[Trouble]:
+    """Return what is wrong now with the services of ``states``, worst first."""
+    return troubles(states, catalogue().graph(), now)
+
+
+def recent_history(limit: int) -> list[HistoryEntry]:
+    """Return the latest changes of all services, newest first, each with its service."""
+    return list(HistoryEntry.objects.select_related("service").order_by("-id")[:limit])
+
+
+def duties() -> Mapping[str, dt.datetime]:
+    """Return when the hub last polled (``poll``) and swept (``sweep``); a duty that nobody ever did is absent."""
+    return observed.duties()
+
+
+def tags() -> list[str]:
+    """Return every tag of a registered instance, sorted."""
+    return observed.values_of("tags")
+
+
+def company_ids() -> list[int]:
+    """Return the companies that own a service, sorted."""
+    return observed.company_ids()
+
+
+def find(text: str, *, limit: int) -> list[Found]:
+    """Return the services and the registered instances whose name holds ``text``, at most ``limit`` of each.
+
+    Of the services, those come first that begin with it.
+    """
+    beginning = Case(When(name__istartswith=text, then=0), default=1)
+    services = Service.objects.filter(name__icontains=text).order_by(beginning, "name")[:limit]
+    registered = Instance.objects.exclude(status=Status.DEREGISTERED).filter(instance_id__icontains=text)
+    instances = registered.select_related("service").order_by("instance_id")[:limit]
+    return [
+        *(Found(s.name, "Service", links.service_url(s.name)) for s in services),
+        *(Found(i.instance_id, f"Instance of {i.service.name}", links.instance_url(i.pk)) for i in instances),
+    ]

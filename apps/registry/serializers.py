@@ -169,10 +169,14 @@ def modest(value: dict[str, Any]) -> None:
         raise serializers.ValidationError(f"As JSON this may have at most {MAX_METADATA_BYTES} bytes.", "too_large")
 
 
+def _text(*validators: Any, **options: Any) -> serializers.CharField:
+    return serializers.CharField(validators=list(validators), trim_whitespace=False, **options)
+
+
 class WordList(serializers.ListField):
     """A list of short texts; what stands in it twice counts once."""
 
-    child = serializers.CharField(validators=[word], max_length=100, trim_whitespace=False)
+    child = _text(word, max_length=100)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=MAX_ITEMS, **options)
@@ -185,11 +189,7 @@ class WordList(serializers.ListField):
 class NameList(WordList):
     """A list of services' names."""
 
-    child = serializers.CharField(validators=[service_name], max_length=100, trim_whitespace=False)
-
-
-def _text(*validators: Any, **options: Any) -> serializers.CharField:
-    return serializers.CharField(validators=list(validators), trim_whitespace=False, **options)
+    child = _text(service_name, max_length=100)
 
 
 class RegistrationSerializer(StrictSerializer):

@@ -18,7 +18,7 @@ from apps.registry.services import expiry, polling, retention
 logger = logging.getLogger(__name__)
 
 # An engine that is away is no fault of the task: the next run, a second later, does the work.
-ENGINE_AWAY = (OperationalError, InterfaceError, *AWAY)
+ENGINE_AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError, *AWAY)
 
 
 # A prober belongs to one event loop at a time, and rounds overlap when somebody is slow: one for each worker thread.

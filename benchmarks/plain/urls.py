@@ -1,6 +1,6 @@
 """Routes of the plain project."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
@@ -19,13 +19,13 @@ class PlainSerializer(serializers.ModelSerializer[PlainService]):
     class Meta:
         model = PlainService
         fields = "__all__"
-        extra_kwargs = {"name": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {"name": {"validators": []}}
 
 
 class PlainViewSet(viewsets.ModelViewSet[PlainService]):
     """The whole API in one class."""
 
-    queryset = PlainService.objects.all()
+    queryset = PlainService._default_manager.all()
     serializer_class = PlainSerializer
     lookup_field = "name"
     lookup_value_regex = "[^/]+"
@@ -33,8 +33,9 @@ class PlainViewSet(viewsets.ModelViewSet[PlainService]):
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
         """Create or update by name."""
-        known = PlainService.objects.filter(name=request.data.get("name")).first()
-        serializer: Any = self.get_serializer(known, data=request.data)
+        data: Any = request.data
+        known = PlainService._default_manager.filter(name=data.get("name")).first()
+        serializer: Any = self.get_serializer(known, data=data)
         serializer.is_valid(raise_exception=True)
         serializer.save()
         return Response(serializer.data, status=201)
@@ -42,8 +43,9 @@ class PlainViewSet(viewsets.ModelViewSet[PlainService]):
     @action(detail=False, methods=["post"])
     def health(self, request: Request) -> Response:
         """Store a heartbeat."""
-        service = PlainService.objects.get(name=request.data["service_name"])
-        service.status = request.data["status"]
+        data: Any = request.data
+        service = PlainService._default_manager.get(name=data["service_name"])
+        service.status = data["status"]
         service.save(update_fields=["status", "last_seen"])
         return Response({"status": service.status})
 

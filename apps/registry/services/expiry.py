@@ -7,6 +7,7 @@ either), after Redis was emptied, and while protection is on.
 import datetime as dt
 import logging
 from dataclasses import dataclass, replace
+from typing import cast
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -83,7 +84,7 @@ def live_leases() -> list[tuple[int, int]]:
     """Return ``(instance key, lease in seconds)`` of every instance that is neither stale nor deregistered."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT i.id, i.lease_seconds FROM registry_instance i WHERE {LIVE}")
-        return cursor.fetchall()
+        return cast(list[tuple[int, int]], cursor.fetchall())
 
 
 def _make_stale(expired: list[int], term: leadership.Term, now: dt.datetime) -> int:

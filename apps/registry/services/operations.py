@@ -7,12 +7,12 @@ from dataclasses import replace
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from apps.core.errors import FieldError, InvalidInput, NotFound
+from apps.core.errors import Conflict, FieldError, InvalidInput, NotFound
 from apps.registry import changes, leases, lifecycle, rows
 from apps.registry.changes import Move
 from apps.registry.documents import Row
 from apps.registry.lifecycle import Cause
-from apps.registry.models import MAX_WEIGHT, HistoryEntry, Service, Vitals
+from apps.registry.models import MAX_WEIGHT, HistoryEntry, Instance, Service, Vitals
 from xerpium_sdk.wire.registry import Status
 
 NO_REASON = "no reason given"
@@ -95,9 +95,38 @@ def service_note(*, service: str, notes: str, actor: str, now: dt.datetime) -> N
         found.history.create(at=now, change=HistoryEntry.NOTED, cause="notes changed", actor=actor)
 
 
-def instances_check_now(*, instance_pks: Sequence[int], now: dt.datetime) -> int:
-    """Make polls of instances due at once and return how many will be polled; the next sweep picks them."""
-    return Vitals.objects.filter(instance_id__in=instance_pks, next_due_at__isnull=False).update(next_due_at=now)
+def instances_check_now(*, instance_pks: Sequence[int], reason: str, actor: str, now: dt.datetime) -> int:
+    """Make polls of instances due at once and return how many will be polled; the next round picks them."""
+    with transaction.atomic():
+        polled = Vitals.objects.filter(instance_id__in=instance_pks, next_due_at__isnull=False)
+        pks = list(polled.order_by("pk").select_for_update().values_list("pk", flat=True))
+        Vitals.objects.filter(pk__in=pks).update(next_due_at=now)
+        cause = _because("check asked for", reason)
+        HistoryEntry.objects.bulk_create(
+            HistoryEntry(
+                service_id=service, instance_id=name, at=now, change=HistoryEntry.CHECKED, cause=cause, actor=actor
+            )
+            for service, name in Instance.objects.filter(pk__in=pks).values_list("service_id", "instance_id")
+        )
+    return len(pks)
+
+
+def service_forget(*, service: str) -> None:
+    """Delete a service whose instances have all left, with its notes and its history; its name is free again.
+
+    Raises:
+        Conflict: an instance of it is registered.
+        NotFound: no such service.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        # A registration that comes meanwhile waits, and then finds that there is no such service yet.
+        changes.lock_name(cursor, service)
+        found = Service.objects.select_for_update().filter(name=service).first()
+        if found is None:
+            raise NotFound(f"No service is named {service!r}.")
+        if found.instances.exclude(status=Status.DEREGISTERED).exists():
+            raise Conflict(f"{service} is registered: deregister its instances first.")
+        found.delete()
 
 
 def _decide_one(service: str, instance_id: str, decide: Decide, now: dt.datetime) -> Row:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 import orjson
@@ -148,7 +148,7 @@ def _store(row: Row, known: Row | None, cause: str, actor: str, now: dt.datetime
     }
     # Bound by the server, unlike Django's own cursors: so large a statement is worth preparing once a connection.
     with psycopg.Cursor(connection.connection) as cursor:
-        row["id"], row["revision"] = cursor.execute(STORE_SQL, values).fetchone()
+        row["id"], row["revision"] = cast(tuple[int, int], cursor.execute(STORE_SQL, values).fetchone())
     changes.announce_after_commit([change(row["revision"], row, [document(row)])])
 
 
