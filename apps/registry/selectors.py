@@ -47,16 +47,25 @@ def protection_is_active() -> bool:
     return Protection.objects.filter(id=1, since__isnull=False).exists()
 
 
+def service_known(name: str, *, companies: Companies = "*") -> Service:
+    """Return a service that was ever registered, as the database knows it, for the catalogue may not have it yet.
+
+    Raises:
+        NotFound: there is none, or it is another company's.
+    """
+    service = Service.objects.filter(name=name).only("id", "company_id").first()
+    if service is None or not visible(service.company_id, companies):
+        raise NotFound(f"No service is named {name!r}.")
+    return service
+
+
 def service_history(name: str, *, companies: Companies = "*") -> QuerySet[HistoryEntry]:
     """Return the history of a service, newest first.
 
     Raises:
         NotFound: no such service was ever registered, or another company's.
     """
-    service = Service.objects.filter(name=name).only("id", "company_id").first()
-    if service is None or not visible(service.company_id, companies):
-        raise NotFound(f"No service is named {name!r}.")
-    return service.history.order_by("-id")
+    return service_known(name, companies=companies).history.order_by("-id")
 
 
 def poll_results(instance_pks: Sequence[int], *, since: dt.datetime) -> list[dict[str, Any]]:

@@ -229,7 +229,7 @@ class ServiceView(HubView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str) -> HttpResponseBase:
         """Deregister all instances of a service. Repeated: 404."""
-        record_of(request, name)
+        selectors.service_known(name, companies=caller_of(request).companies)
         operations.service_deregister(service=name, reason="", actor=actor_of(request, name), now=timezone.now())
         return HttpResponse(status=204)
 
@@ -240,7 +240,7 @@ class InstanceView(HubView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
         """Deregister an instance: the clean way to leave. Repeated: 404."""
-        record_of(request, name)
+        selectors.service_known(name, companies=caller_of(request).companies)
         operations.instance_deregister(
             service=name, instance_id=instance_id, reason="", actor=actor_of(request, name), now=timezone.now()
         )
@@ -255,7 +255,7 @@ class DrainView(HubView):
     @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
     def post(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
         """Drain an instance: it stays listed and polled, and nobody is sent there until it is resumed."""
-        record_of(request, name)
+        selectors.service_known(name, companies=caller_of(request).companies)
         row = operations.instance_drain(
             service=name,
             instance_id=instance_id,
@@ -274,7 +274,7 @@ class ResumeView(HubView):
     @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
     def post(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
         """Resume an instance; nothing else lifts a drain."""
-        record_of(request, name)
+        selectors.service_known(name, companies=caller_of(request).companies)
         row = operations.instance_resume(
             service=name,
             instance_id=instance_id,
