@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
+    path("admin/", include("apps.console.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apps.registry.urls")),
     path("", include("apps.core.urls")),

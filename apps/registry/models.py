@@ -144,9 +144,10 @@ class HistoryEntry(models.Model):
 
     REGISTERED, UPDATED, STATUS = "registered", "updated", "status_changed"
     DRAINED, RESUMED, DEREGISTERED, WEIGHED, NOTED = "drained", "resumed", "deregistered", "weight_changed", "noted"
+    CHECKED = "checked"
     CHANGES = [
         (word, word.replace("_", " "))
-        for word in (REGISTERED, UPDATED, STATUS, DRAINED, RESUMED, DEREGISTERED, WEIGHED, NOTED)
+        for word in (REGISTERED, UPDATED, STATUS, DRAINED, RESUMED, DEREGISTERED, WEIGHED, NOTED, CHECKED)
     ]
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="history")

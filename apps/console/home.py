@@ -1,0 +1,100 @@
+"""What the home page says of the hub itself: which of its own parts is away, what that means, and what to do."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apps.core.times import spell
+from xerpium_sdk.wire.registry import Status
+
+__all__ = ["HubFacts", "HubTrouble", "hub_troubles"]
+
+IDLE_TOO_LONG = dt.timedelta(seconds=20)
+"""Polls and sweeps run every second; whoever polls may be busy with one round for some seconds."""
+BACKLOG_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class HubTrouble:
+    """A part of the hub that is away or behind."""
+
+    status: Status
+    part: str
+    text: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFacts:
+    """What is known of the hub's own parts.
+
+    Attributes:
+        failed: the failed checks of ``GET /health`` by name, with what they say.
+        relay_away: nobody carries changes from the outbox to Redis.
+        backlog_seconds: how long the oldest entry of the outbox has waited.
+        parked: entries of the outbox that cannot be sent.
+        stale_seconds: for how long nobody could confirm the catalogue; None while it is current.
+        duties: when somebody last polled (``poll``) and swept (``sweep``).
+    """
+
+    failed: Mapping[str, str]
+    relay_away: bool
+    backlog_seconds: float
+    parked: int
+    stale_seconds: float | None
+    duties: Mapping[str, dt.datetime]
+
+
+_CHECKS = {
+    "redis": (
+        "Redis is away. Discovery is served from memory; heartbeats are not counted and nothing expires meanwhile.",
+        "Start Redis, or look at REDIS_URL. Leases are restored by themselves.",
+    ),
+    "database": (
+        "PostgreSQL is away. Discovery is served from memory; nothing can register or change.",
+        "Start PostgreSQL, or look at DATABASE_URL.",
+    ),
+    "disk_space": ("The disk is nearly full.", "Make room before PostgreSQL and Redis can write no more."),
+    "memory": ("The machine is short of memory.", "See which process grew, before the system ends one by itself."),
+}
+_DUTIES = {
+    "poll": ("health checks", "No service has been checked {since}: failures go unnoticed."),
+    "sweep": ("expiry", "Nobody has looked for silent services {since}: they stay listed as they were."),
+}
+
+
+def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
+    """Return what is wrong with the hub itself, worst first; empty when all its parts do their work."""
+    found = [_failed_check(name, told) for name, told in facts.failed.items()]
+    if facts.relay_away and "redis" not in facts.failed:
+        text = "Nobody carries changes to Redis. This page is current; other processes ask PostgreSQL meanwhile."
+        found.append(HubTrouble(Status.DEGRADED, "relay", text, "Start the relay: manage.py relay_events."))
+    found += _idle_duties(facts, now)
+    if facts.backlog_seconds > BACKLOG_SECONDS and not facts.relay_away:
+        text = f"Changes wait for {facts.backlog_seconds:.0f} s to be sent."
+        found.append(HubTrouble(Status.DEGRADED, "outbox", text, "Look into the relay's log; nothing is lost."))
+    if facts.parked:
+        text = f"{facts.parked:,} events could not be sent and were set aside."
+        found.append(
+            HubTrouble(Status.DEGRADED, "outbox", text, "See the reasons in the outbox, then send them again.")
+        )
+    if facts.stale_seconds is not None:
+        text = f"The catalogue has not been confirmed for {facts.stale_seconds:.0f} s: it may be out of date."
+        found.append(HubTrouble(Status.DEGRADED, "catalogue", text, "It catches up as soon as an engine answers."))
+    return sorted(found, key=lambda trouble: -trouble.status.severity)
+
+
+def _failed_check(name: str, told: str) -> HubTrouble:
+    text, mend = _CHECKS.get(name, (f"The check {name} fails.", "See /health."))
+    return HubTrouble(Status.UNHEALTHY, name.replace("_", " "), f"{text} ({told})" if told else text, mend)
+
+
+def _idle_duties(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
+    mend = "Start a Celery worker and Celery beat, or look into their logs."
+    found = []
+    for duty, (part, text) in _DUTIES.items():
+        done = facts.duties.get(duty)
+        if done is None or now - done > IDLE_TOO_LONG:
+            since = f"for {spell(now - done)}" if done else "since the hub was set up"
+            found.append(HubTrouble(Status.UNHEALTHY, part, text.format(since=since), mend))
+    return found

@@ -1,0 +1,70 @@
+"""The menu at the side, and what the search of the console finds."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from apps.registry import selectors as registry
+
+__all__ = ["find", "menu"]
+
+MOST_FOUND = 20
+
+TITLES = {"auth": "Operators", "serviceauth": "Access"}
+ICONS = {
+    "OutboxEntry": "outbox",
+    "Company": "domain",
+    "User": "person",
+    "Group": "group",
+}
+
+
+def menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups of the menu, each with the pages that this operator may see."""
+    look = request.user.has_perm("registry.view_service")
+    hub = [_item("Home", "admin:index", "home")]
+    if look:
+        hub += [
+            _item("Services", "admin:registry_service_changelist", "deployed_code"),
+            _item("Instances", "admin:registry_instance_changelist", "dns"),
+            _item("Who needs whom", "console:graph", "account_tree"),
+        ]
+    if request.user.has_perm("registry.view_historyentry"):
+        hub.append(_item("What changed", "admin:registry_historyentry_changelist", "history"))
+    return [{"title": "", "items": hub}, *_other_apps(request), {"title": "Interfaces", "items": _documents()}]
+
+
+def _item(title: str, view: str, icon: str) -> dict[str, Any]:
+    return {"title": title, "link": reverse(view), "icon": icon}
+
+
+def _other_apps(request: HttpRequest) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": TITLES.get(app["app_label"], app["name"]),
+            "items": [
+                {"title": model["name"], "link": model["admin_url"], "icon": ICONS.get(model["object_name"], "table")}
+                for model in app["models"]
+                if model["admin_url"]
+            ],
+        }
+        for app in admin.site.get_app_list(request)
+        if app["app_label"] != "registry"
+    ]
+
+
+def _documents() -> list[dict[str, Any]]:
+    return [_item("API documents", "docs", "api"), _item("Health", "health", "monitor_heart")]
+
+
+def find(request: HttpRequest, text: str) -> list[SearchResult]:
+    """Return services and instances by part of their name, at most `MOST_FOUND` of each."""
+    if not request.user.has_perm("registry.view_service"):
+        return []
+    found = registry.find(text, limit=MOST_FOUND)
+    return [
+        SearchResult(name, kind, address, "dns" if " " in kind else "deployed_code") for name, kind, address in found
+    ]

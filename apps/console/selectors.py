@@ -1,0 +1,85 @@
+"""What the console's pages show, gathered from the apps' own selectors."""
+
+import datetime as dt
+from collections import Counter
+from typing import Any
+
+from apps.console.home import HubFacts, hub_troubles
+from apps.console.picture import Neighbourhood
+from apps.core import health
+from apps.events.selectors import outbox_state
+from apps.registry import selectors as registry
+from xerpium_sdk.wire.registry import Status
+
+__all__ = ["home_page", "neighbourhood", "services_wanted"]
+
+MOST_TROUBLES = 12
+MOST_CHANGES = 12
+MOST_CHIPS = 60
+
+# Worst first, as the lists are sorted.
+SERVICE_STATUSES = (Status.UNHEALTHY, Status.DEGRADED, Status.STARTING, Status.HEALTHY)
+INSTANCE_STATUSES = (
+    Status.UNHEALTHY, Status.STALE, Status.DEGRADED, Status.DRAINING, Status.STARTING, Status.HEALTHY,
+)  # fmt: skip
+
+
+def home_page(*, now: dt.datetime) -> dict[str, Any]:
+    """Return everything that the home page shows."""
+    states = registry.service_states()
+    troubles = registry.current_troubles(states, now=now)
+    services = Counter(state.status for state in states.values())
+    instances: Counter[Status] = sum((state.statuses for state in states.values()), Counter())
+    return {
+        "protection": registry.protection(),
+        "hub_troubles": hub_troubles(hub_facts(), now),
+        "troubles": troubles[:MOST_TROUBLES],
+        "more_troubles": len(troubles) - MOST_TROUBLES,
+        "service_total": services.total(),
+        "service_counts": [(status, services[status]) for status in SERVICE_STATUSES],
+        "instance_total": instances.total(),
+        "instance_counts": [(status, instances[status]) for status in INSTANCE_STATUSES],
+        "chips": [(name, states[name].status) for name in sorted(states)][:MOST_CHIPS],
+        "more_chips": services.total() - MOST_CHIPS,
+        "entries": registry.recent_history(MOST_CHANGES),
+    }
+
+
+def hub_facts() -> HubFacts:
+    """Return what is known of the hub's own parts."""
+    checks = health.report().checks
+    outbox = outbox_state()
+    return HubFacts(
+        failed={
+            name: str(check.result.details.get("error", ""))
+            for name, check in checks.items()
+            if not check.result.healthy
+        },
+        relay_away=checks["redis"].result.details.get("relay") == "away",
+        backlog_seconds=outbox.oldest_seconds,
+        parked=outbox.parked,
+        stale_seconds=registry.catalogue_staleness(),
+        duties=registry.duties(),
+    )
+
+
+def neighbourhood() -> Neighbourhood:
+    """Return the whole dependency graph."""
+    graph = registry.catalogue().graph()
+    needing = Counter(target for _, target in graph.edges)
+    return Neighbourhood(
+        statuses={node.name: node.status for node in graph.nodes},
+        edges=graph.edges,
+        cycles=graph.cycles,
+        impact={**needing, **{node.name: len(node.impact) for node in graph.nodes}},
+    )
+
+
+def services_wanted(*, q: str, tag: str, company: str) -> list[str] | None:
+    """Return the names of the services that meet the filters, None when there is no filter."""
+    if not (q or tag or company):
+        return None
+    if company and not company.isdecimal():
+        return []
+    company_id = int(company) if company else None
+    return registry.catalogue().services(q=q or None, tag=tag or None, company_id=company_id)
