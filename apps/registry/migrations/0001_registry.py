@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('instance_id', models.CharField(blank=True, max_length=200, null=True)),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('change', models.CharField(choices=[('registered', 'registered'), ('updated', 'updated'), ('status_changed', 'status changed'), ('drained', 'drained'), ('resumed', 'resumed'), ('deregistered', 'deregistered'), ('weight_changed', 'weight changed'), ('noted', 'noted')], max_length=16)),
+                ('change', models.CharField(choices=[('registered', 'registered'), ('updated', 'updated'), ('status_changed', 'status changed'), ('drained', 'drained'), ('resumed', 'resumed'), ('deregistered', 'deregistered'), ('weight_changed', 'weight changed'), ('noted', 'noted'), ('checked', 'checked')], max_length=16)),
                 ('old_status', models.CharField(choices=[('deregistered', 'deregistered'), ('stale', 'stale'), ('draining', 'draining'), ('unhealthy', 'unhealthy'), ('degraded', 'degraded'), ('starting', 'starting'), ('healthy', 'healthy')], max_length=12, null=True)),
                 ('new_status', models.CharField(choices=[('deregistered', 'deregistered'), ('stale', 'stale'), ('draining', 'draining'), ('unhealthy', 'unhealthy'), ('degraded', 'degraded'), ('starting', 'starting'), ('healthy', 'healthy')], max_length=12, null=True)),
                 ('cause', models.TextField()),
