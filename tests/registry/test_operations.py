@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.errors import InvalidInput, NotFound
+from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.registry import leases
 from apps.registry.changes import current_revision
 from apps.registry.documents import Row
@@ -118,7 +118,7 @@ def test_weights_have_bounds(weight: int) -> None:
 
 def test_notes() -> None:
     row = register()
-    note = {"service": "orders", "notes": "ask Ann", "actor": "operator:ann", "now": NOW}
+    note: dict[str, Any] = {"service": "orders", "notes": "ask Ann", "actor": "operator:ann", "now": NOW}
     operations.service_note(**note)
     operations.service_note(**note)
     assert stored(row["id"]).service.notes == "ask Ann"
@@ -181,7 +181,25 @@ def test_check_now_makes_polls_due() -> None:
     here, gone = register(1), register(2)
     operate(operations.instance_deregister, gone)
     Vitals.objects.filter(pk=here["id"]).update(next_due_at=NOW + seconds(25))
-    pks = [here["id"], gone["id"], 0]
-    assert operations.instances_check_now(instance_pks=pks, now=NOW) == 1
+    asked = operations.instances_check_now(
+        instance_pks=[here["id"], gone["id"], 0], reason="looks slow", actor="operator:ann", now=NOW
+    )
+    assert asked == 1
     assert stored(here["id"]).vitals.next_due_at == NOW
     assert stored(gone["id"]).vitals.next_due_at is None
+    assert (last_entry().change, last_entry().instance_id) == ("checked", here["instance_id"])
+    assert (last_entry().cause, last_entry().actor) == ("check asked for: looks slow", "operator:ann")
+
+
+def test_a_service_that_has_left_can_be_forgotten() -> None:
+    row = register(company_id=7)
+    with pytest.raises(Conflict, match="deregister its instances first"):
+        operations.service_forget(service="orders")
+    operate(operations.instance_deregister, row)
+    operations.service_forget(service="orders")
+    assert not Instance.objects.exists()
+    assert not HistoryEntry.objects.exists()
+    with pytest.raises(NotFound):
+        operations.service_forget(service="orders")
+    # The name is free, for another company as well.
+    assert register(company_id=8)["company_id"] == 8

@@ -200,7 +200,7 @@ def test_a_service_that_said_it_leaves_is_taken_back_when_it_registers() -> None
 
 
 @pytest.mark.parametrize("change", [{"host": "10.9.9.9"}, {"health_check_url": "http://10.0.0.2:8000/up"}])
-def test_polls_of_another_address_say_nothing_about_this_one(change: dict[str, str]) -> None:
+def test_polls_of_another_address_say_nothing_about_this_one(change: dict[str, Any]) -> None:
     row = register()
     Instance.objects.update(polled_status="unhealthy", status="unhealthy")
     Vitals.objects.update(failures=5, next_due_at=NOW + seconds(300))

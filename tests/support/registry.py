@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from django.db import connection
+from django.test import override_settings
 
 from apps.core import redis
 from apps.events.models import OutboxEntry
@@ -18,6 +19,7 @@ from xerpium_sdk.wire.keys import REGISTRY_CHANGES, STREAM_HUB
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 FIRST_PORT = 20_000
+NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 def seconds(number: float) -> dt.timedelta:
@@ -63,6 +65,21 @@ def changes() -> list[dict[str, Any]]:
     """Return the changes of the catalogue that no relay has taken yet, in order."""
     entries = OutboxEntry.objects.filter(stream=REGISTRY_CHANGES).order_by("id")
     return [orjson.loads(entry.fields["change"]) for entry in entries]
+
+
+@contextmanager
+def redis_at(url: str) -> Iterator[None]:
+    """Let the hub use another Redis, or one that is not there, while the block runs."""
+    with override_settings(REDIS_URL=url):
+        forget_connections()
+        yield
+    forget_connections()
+
+
+def forget_connections() -> None:
+    """Let the next use of Redis connect anew."""
+    redis.client.cache_clear()
+    redis.blocking_client.cache_clear()
 
 
 @contextmanager

@@ -53,6 +53,14 @@ def sweep(*, now: dt.datetime) -> Swept | None:
     term = leadership.lead(leadership.SWEEP, now=now)
     if term is None:
         return None
+    try:
+        return _sweep(held_leases, term, now)
+    except leadership.Overtaken as error:
+        logger.warning("%s", error)
+        return None
+
+
+def _sweep(held_leases: int, term: leadership.Term, now: dt.datetime) -> Swept:
     restored = _restore(held_leases, term, now)
     if restored:
         return Swept(restored=restored)
@@ -62,6 +70,7 @@ def sweep(*, now: dt.datetime) -> Swept | None:
     if protected:
         return Swept(returned=returned, held=len(expired))
     stale = sum(_make_stale(expired[start : start + BATCH], term, now) for start in range(0, len(expired), BATCH))
+    # Whoever took over meanwhile has to find what we could not write: an exception above leaves the leases there.
     leases.drop_expired(now)
     return Swept(stale=stale, deregistered=_deregister_overdue(term, now), returned=returned)
 
@@ -89,8 +98,7 @@ def live_leases() -> list[tuple[int, int]]:
 
 def _make_stale(expired: list[int], term: leadership.Term, now: dt.datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        if not leadership.still_leads(cursor, term):
-            return 0
+        leadership.require(cursor, term)
         found = rows.select_rows(cursor, f"i.id = ANY(%s) AND {LIVE}", [expired], lock=True)
         renewed = set(leases.alive([row["id"] for row in found], now))
         moves = [_stale(row, now) for row in found if row["id"] not in renewed]
@@ -129,8 +137,7 @@ def instances_return(*, instance_pks: list[int], now: dt.datetime) -> int:
 
 def _deregister_overdue(term: leadership.Term, now: dt.datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        if not leadership.still_leads(cursor, term):
-            return 0
+        leadership.require(cursor, term)
         found = _overdue(cursor, now)
         if found:
             deregister_rows(cursor, found, Cause.EXPIRED, actor=ACTOR, now=now)

@@ -23,6 +23,13 @@ class Term:
     done_before: dt.datetime | None
 
 
+class Overtaken(Exception):
+    """Raised when somebody else does the duty since; the transaction in which it is noticed must not be committed."""
+
+    def __init__(self, term: Term) -> None:
+        super().__init__(f"Another process took over to {term.duty} while this one stood still.")
+
+
 def lead(duty: str, *, now: dt.datetime, holder: str = HOLDER) -> Term | None:
     """Become or stay the one who does ``duty``, for `TERM` from ``now``.
 
@@ -57,3 +64,13 @@ def still_leads(cursor: CursorWrapper, term: Term) -> bool:
         "SELECT 1 FROM registry_leadership WHERE duty = %s AND token = %s FOR SHARE", [term.duty, term.token]
     )
     return cursor.fetchone() is not None
+
+
+def require(cursor: CursorWrapper, term: Term) -> None:
+    """Return when `still_leads` holds.
+
+    Raises:
+        Overtaken: it does not.
+    """
+    if not still_leads(cursor, term):
+        raise Overtaken(term)
