@@ -13,13 +13,22 @@ SERVICES = 50
 
 def measure(stage: Stage, reporter: Reporter) -> None:
     """Compare registrations that change something."""
+    stage.relay()
+    app, app_process = stage.app()
     hub, hub_process = stage.hub()
     plain, plain_process = stage.plain()
     contestants = [
         Contestant(
             "hub",
+            wrk(f"{app}/api/v1/services/register", method="POST", body=script("app")),
+            [app_process, stage.postgres, stage.redis],
+            "granian",
+        ),
+        Contestant(
+            "hub, one port for all",
             wrk(f"{hub}/api/v1/services/register", method="POST", body=script("hub")),
             [hub_process, stage.postgres, stage.redis],
+            "uvicorn with a WSGI bridge",
         ),
         Contestant(
             "plain ModelSerializer",

@@ -127,12 +127,18 @@ class Stage:
         """Start the plain DRF project (`benchmarks.plain`), on the fastest server for it; return it as `hub` does."""
         django = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--skip-checks", "--verbosity", "0"]
         self.run(django, DJANGO_SETTINGS_MODULE="benchmarks.plain.settings")
+        return self._granian("benchmarks.plain.wsgi:application", "/ready")
+
+    @cache  # noqa: B019  a stage lives as long as the program
+    def app(self) -> tuple[str, psutil.Process]:
+        """Start the hub's Django on granian, as production runs it behind the edge, and return it as `hub` does."""
+        return self._granian("xerpium.wsgi:application", "/health/live")
+
+    def _granian(self, application: str, ready: str) -> tuple[str, psutil.Process]:
         port = free_port()
         granian = str(Path(sys.executable).with_name("granian"))
         command = [granian, "--interface", "wsgi", "--workers", "1", "--port", str(port), "--log-level", "error"]
-        process = self.start(
-            [*command, "benchmarks.plain.wsgi:application"], ready=lambda: answers(f"http://127.0.0.1:{port}/ready")
-        )
+        process = self.start([*command, application], ready=lambda: answers(f"http://127.0.0.1:{port}{ready}"))
         return f"http://127.0.0.1:{port}", process
 
     @cache  # noqa: B019  a stage lives as long as the program

@@ -100,6 +100,10 @@ class Catalog:
         """How many changes wait for an earlier one; more than 0 for more than a moment means that one was lost."""
         return self._order.waiting
 
+    def has_change(self, revision: int) -> bool:
+        """Whether the change of this revision was taken already."""
+        return self._order.knows(revision)
+
     def knows(self, name: str, companies: Companies = "*") -> bool:
         """Whether there is such a service; tells, when `record` gave None, an unknown service from an unmet version."""
         return self._visible(name, companies) is not None

@@ -5,13 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 # One row per instance, joined with its service and its vitals; `document` reads exactly these names.
-INSTANCE_SELECT = """
-    SELECT i.id, s.name AS service, s.company_id, s.id AS service_pk, s.revision AS service_revision,
-           i.instance_id, i.version, i.host, i.port,
-           i.health_check_url, i.api_base_url, i.api_docs_url, i.tags, i.capabilities, i.dependencies,
-           i.weight, i.weight_override, i.zone, i.metadata, i.lease_seconds, i.deregister_after_seconds,
-           i.poll_interval_seconds, i.status, i.status_since, i.reported_status, i.polled_status, i.draining,
-           i.registered_at, i.revision, v.last_seen_at
+INSTANCE_COLUMNS = {
+    "id": "i.id", "service": "s.name", "company_id": "s.company_id", "service_pk": "s.id",
+    "service_revision": "s.revision", "instance_id": "i.instance_id", "version": "i.version", "host": "i.host",
+    "port": "i.port", "health_check_url": "i.health_check_url", "api_base_url": "i.api_base_url",
+    "api_docs_url": "i.api_docs_url", "tags": "i.tags", "capabilities": "i.capabilities",
+    "dependencies": "i.dependencies", "weight": "i.weight", "weight_override": "i.weight_override", "zone": "i.zone",
+    "metadata": "i.metadata", "lease_seconds": "i.lease_seconds",
+    "deregister_after_seconds": "i.deregister_after_seconds", "poll_interval_seconds": "i.poll_interval_seconds",
+    "status": "i.status", "status_since": "i.status_since", "reported_status": "i.reported_status",
+    "polled_status": "i.polled_status", "draining": "i.draining", "registered_at": "i.registered_at",
+    "revision": "i.revision", "last_seen_at": "v.last_seen_at",
+}  # fmt: skip
+INSTANCE_SELECT = f"""
+    SELECT {", ".join(f"{column} AS {name}" for name, column in INSTANCE_COLUMNS.items())}
     FROM registry_instance i
     JOIN registry_service s ON s.id = i.service_id
     JOIN registry_vitals v ON v.instance_id = i.id

@@ -179,10 +179,12 @@ class LiveCatalog:
         position = f"{self.catalog.revision}-0"
         reply = blocking_client().xread({REGISTRY_CHANGES: position}, count=BATCH, block=BLOCK_MS)
         entries = [entry for _, found in cast(Reply, reply or []) for entry in found]
-        for _, fields in entries:
-            self._apply(orjson.loads(fields["change"]))
+        for entry_id, fields in entries:
+            # What this process wrote itself it has already.
+            if not self.catalog.has_change(_revision_of(entry_id)):
+                self._apply(orjson.loads(fields["change"]))
         # The stream is in order and without holes: what it skipped (it was trimmed, or Redis lost it) will not come.
-        if entries and self.catalog.revision < int(entries[-1][0].partition("-")[0]):
+        if entries and self.catalog.revision < _revision_of(entries[-1][0]):
             self._load_projection()
 
     def _touch(self) -> None:
@@ -215,6 +217,10 @@ class LiveCatalog:
             else:
                 logger.info("The catalogue follows Redis again.")
         self._trouble = trouble
+
+
+def _revision_of(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])
 
 
 live = LiveCatalog()

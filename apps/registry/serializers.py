@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 import orjson
 from django.conf import settings
+from django.core.validators import ProhibitNullCharactersValidator
 from rest_framework import serializers
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from apps.core.pagination import ListQuery
 from apps.core.serializers import Query, StrictSerializer
@@ -169,14 +171,19 @@ def modest(value: dict[str, Any]) -> None:
         raise serializers.ValidationError(f"As JSON this may have at most {MAX_METADATA_BYTES} bytes.", "too_large")
 
 
-def _text(*validators: Any, **options: Any) -> serializers.CharField:
-    return serializers.CharField(validators=list(validators), trim_whitespace=False, **options)
+class Text(serializers.CharField):
+    """A text as it is. What can be no text (NUL, lone surrogates) the JSON parser has refused: nobody looks again."""
+
+    def __init__(self, *validators: Any, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+        needless = (ProhibitNullCharactersValidator, ProhibitSurrogateCharactersValidator)
+        self.validators = [*(one for one in self.validators if not isinstance(one, needless)), *validators]
 
 
 class WordList(serializers.ListField):
     """A list of short texts; what stands in it twice counts once."""
 
-    child = _text(word, max_length=100)
+    child = Text(word, max_length=100)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=MAX_ITEMS, **options)
@@ -189,25 +196,25 @@ class WordList(serializers.ListField):
 class NameList(WordList):
     """A list of services' names."""
 
-    child = _text(service_name, max_length=100)
+    child = Text(service_name, max_length=100)
 
 
 class RegistrationSerializer(StrictSerializer):
     """``POST services/register``."""
 
-    name = _text(service_name, max_length=100)
-    version = _text(semver, max_length=100)
-    host = _text(host, max_length=253)
+    name = Text(service_name, max_length=100)
+    version = Text(semver, max_length=100)
+    host = Text(host, max_length=253)
     port = serializers.IntegerField(min_value=1, max_value=65535)
-    health_check_url = _text(health_url, max_length=2048)
-    api_base_url = _text(http_url, max_length=2048)
-    api_docs_url = _text(http_url, max_length=2048, required=False, allow_null=True, default=None)
+    health_check_url = Text(health_url, max_length=2048)
+    api_base_url = Text(http_url, max_length=2048)
+    api_docs_url = Text(http_url, max_length=2048, required=False, allow_null=True, default=None)
     tags = WordList(required=False, default=list)
     capabilities = WordList(required=False, default=list)
     dependencies = NameList(required=False, default=list)
-    instance_id = _text(instance_id, max_length=200, required=False)
+    instance_id = Text(instance_id, max_length=200, required=False)
     weight = serializers.IntegerField(min_value=0, max_value=models.MAX_WEIGHT, required=False, default=100)
-    zone = _text(word, max_length=100, required=False, allow_null=True, default=None)
+    zone = Text(word, max_length=100, required=False, allow_null=True, default=None)
     metadata = serializers.DictField(required=False, default=dict, validators=[modest])
     lease_seconds = serializers.IntegerField(
         min_value=models.MIN_LEASE_SECONDS, max_value=models.MAX_LEASE_SECONDS, required=False, default=90
@@ -230,28 +237,28 @@ class RegistrationSerializer(StrictSerializer):
 class ReportSerializer(StrictSerializer):
     """``POST services/health``."""
 
-    service_name = _text(max_length=100)
+    service_name = Text(max_length=100)
     status = serializers.ChoiceField(choices=models.REPORT_CHOICES)
     details = serializers.DictField(required=False, default=dict)
     timestamp = serializers.DateTimeField(required=False)
-    instance_id = _text(max_length=200, required=False)
+    instance_id = Text(max_length=200, required=False)
 
 
 class ReasonSerializer(StrictSerializer):
     """What drain and resume take."""
 
-    reason = _text(max_length=500, required=False, allow_blank=True, default="")
+    reason = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
 class ServiceListQuery(ListQuery):
     """Filters of ``GET services/``."""
 
-    tag = _text(max_length=100, required=False)
-    capability = _text(max_length=100, required=False)
+    tag = Text(max_length=100, required=False)
+    capability = Text(max_length=100, required=False)
     status = serializers.ChoiceField(choices=models.STATUS_CHOICES, required=False, help_text="Of the service.")
-    dependency = _text(max_length=100, required=False, help_text="Who declares this one.")
+    dependency = Text(max_length=100, required=False, help_text="Who declares this one.")
     company_id = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-    q = _text(max_length=100, required=False, help_text="Part of a name, a tag or a capability.")
+    q = Text(max_length=100, required=False, help_text="Part of a name, a tag or a capability.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Read the status as a status."""
@@ -263,8 +270,8 @@ class ServiceListQuery(ListQuery):
 class BlockingQuery(Query):
     """Parameters of ``GET services/{name}``."""
 
-    version = _text(max_length=256, required=False, help_text="An npm-style range, such as ^1.2.")
-    zone = _text(max_length=100, required=False, help_text="Instances of this zone come first.")
+    version = Text(max_length=256, required=False, help_text="An npm-style range, such as ^1.2.")
+    zone = Text(max_length=100, required=False, help_text="Instances of this zone come first.")
     wait = serializers.IntegerField(min_value=0, max_value=60, required=False, help_text="Seconds.")
     revision = serializers.IntegerField(min_value=0, max_value=2**63 - 1, required=False)
 
@@ -272,4 +279,4 @@ class BlockingQuery(Query):
 class HistoryQuery(ListQuery):
     """Parameters of a service's history."""
 
-    instance_id = _text(max_length=200, required=False)
+    instance_id = Text(max_length=200, required=False)

@@ -69,7 +69,7 @@ def _known(declared: Mapping[str, Any], now: dt.datetime) -> tuple[int, Row | No
             changes.lock_name(locking, name)
             service.execute("SELECT id, company_id FROM registry_service WHERE name = %s", [name])
             rows.select_into(instance, "s.name = %s AND i.instance_id = %s", [name, instance_id], lock=True)
-        owner, found = service.fetchone(), rows.fetch_rows(instance)
+        owner, found = service.fetchone(), rows.fetch_instances(instance)
         if owner is None:
             owner = _new_service(service, name, declared["company_id"], now)
     if owner[1] != declared["company_id"]:
