@@ -163,11 +163,12 @@ def polls_record(
     A poller that was overtaken while it waited (its token is old) writes nothing. ``total`` is added to.
     """
     hold = protection_is_active()
-    answers = [_judged(due[result.instance_pk], result, hold) for result in results]
+    judged = [_judged(due[result.instance_pk], result, hold) for result in results]
     with transaction.atomic(), connection.cursor() as cursor:
         if not leadership.still_leads(cursor, term):
             logger.warning("Another poller took over: %d answers dropped.", len(results))
             return
+        answers = _still_meant(cursor, judged)
         moves = _moves(cursor, [answer for answer in answers if answer.state.polled != answer.due.state.polled], now)
         changes.write_moves(cursor, moves, now=now)
         _write_vitals(cursor, answers, now)
@@ -181,6 +182,19 @@ def polls_record(
 def _judged(due: Due, result: ProbeResult, hold: bool) -> Answer:
     state = lifecycle.after_poll(due.state, result.ok, Status(result.word), hold=hold)
     return Answer(due=due, result=result, state=state)
+
+
+def _still_meant(cursor: CursorWrapper, answers: Sequence[Answer]) -> list[Answer]:
+    """Return the answers of who is still registered at the address that was asked; the others tell nothing of today."""
+    cursor.execute(
+        """
+        SELECT i.id FROM unnest(%s::bigint[], %s::text[]) AS x(id, url)
+        JOIN registry_instance i ON i.id = x.id AND i.health_check_url = x.url AND i.status <> 'deregistered'
+        """,
+        [[answer.due.target.instance_pk for answer in answers], [answer.due.target.url for answer in answers]],
+    )
+    meant = {pk for (pk,) in cursor.fetchall()}
+    return [answer for answer in answers if answer.result.instance_pk in meant]
 
 
 def _moves(cursor: CursorWrapper, answers: Sequence[Answer], now: dt.datetime) -> list[Move]:
