@@ -14,7 +14,7 @@ from itertools import pairwise
 __all__ = ["Box", "Layout", "Line", "arrange"]
 
 BOX_WIDTH, BOX_HEIGHT = 196, 36
-COLUMN_GAP, ROW_GAP, LANE_GAP = 72, 12, 10
+COLUMN_GAP, ROW_GAP, LANE_GAP = 60, 12, 10
 MARGIN = 16
 SWEEPS = 10
 PATIENCE = 20_000

@@ -38,6 +38,7 @@ def graph(request: HttpRequest) -> HttpResponse:
     context = admin.site.each_context(request) | {
         "title": "Who needs whom",
         "asked": asked,
+        "filtered": any(asked.values()),
         "choice": choice,
         "picture": draw(everything, choice.names),
         "total": len(everything.statuses),

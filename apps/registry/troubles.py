@@ -56,7 +56,7 @@ def troubles(states: Mapping[str, ServiceState], graph: Graph, now: datetime) ->
     found = [_of_service(state, suffers.get(name, ()), circles.get(name), now) for name, state in states.items()]
     found += [_missing(name, graph) for name in graph.missing if name not in states]
     wrong = [trouble for trouble in found if trouble is not None]
-    return sorted(wrong, key=lambda t: (_WORST_FIRST.index(t.status), -len(t.suffers), t.name))
+    return sorted(wrong, key=lambda t: (_WORST_FIRST.index(t.status), -len(suffers.get(t.name, t.suffers)), t.name))
 
 
 def _of_service(

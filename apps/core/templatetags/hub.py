@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django import template
+from django.conf import settings
 from django.db.models import Model
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -22,6 +23,12 @@ register.simple_tag(look.identifier_html, name="identifier")
 def ago_tag(moment: datetime | None) -> SafeString:
     """Return ``12 s ago`` with the exact time on hover."""
     return look.ago_html(moment, timezone.now())
+
+
+@register.simple_tag
+def hub_address() -> str:
+    """Return where this hub is reached, for commands that people copy."""
+    return str(settings.HUB_PUBLIC_URL)
 
 
 @register.filter

@@ -13,6 +13,7 @@ from unfold.views import ChangeList
 
 from apps.core.look import badge_html
 from apps.registry import links, observed, selectors
+from apps.registry.admin.filters import EVERYTHING
 from apps.registry.models import Instance
 from xerpium_sdk.wire.registry import Status
 
@@ -26,6 +27,11 @@ class Rows(ChangeList):
     def _get_default_ordering(self) -> tuple[str, ...]:
         """Return none: what is wrong comes first, and no column's arrow stands for that."""
         return ()
+
+    @property
+    def with_departed(self) -> str:
+        """The address of this list with what has left."""
+        return str(self.get_query_string({"status": EVERYTHING}))
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page, without a count of what the list leaves out by itself."""

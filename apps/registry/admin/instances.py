@@ -33,6 +33,8 @@ class InstanceAdmin(operating.Operating, ReadOnlyModelAdmin):
     list_per_page = 50
     list_select_related = ("service", "vitals")
     show_full_result_count = False
+    hides_departed = True
+    empty_template = "registry/empty.html"
     search_fields = ("instance_id",)
     search_help_text = "Id, service, host, tag or capability"
     fields = ("instance_id",)

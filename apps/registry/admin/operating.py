@@ -44,6 +44,14 @@ def operation_url(operation: str, pks: Sequence[int], back_to: str = "") -> str:
 class AskForm(forms.Form):
     """Why, and for a weight how much."""
 
+    weight = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_WEIGHT,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0, "max": MAX_WEIGHT, "autofocus": True}),
+        help_text=f"0 to {MAX_WEIGHT:,}; 100 is usual, 0 gets calls only when there is nobody else. "
+        "Empty: as the service declares.",
+    )
     reason = forms.CharField(
         required=False,
         max_length=300,
@@ -52,18 +60,13 @@ class AskForm(forms.Form):
         ),
         help_text="Kept in the history, with your name.",
     )
-    weight = forms.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=MAX_WEIGHT,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0, "max": MAX_WEIGHT}),
-        help_text=f"0 to {MAX_WEIGHT:,}; 100 is usual, 0 gets calls only when there is nobody else. "
-        "Empty: as the service declares.",
-    )
 
     def __init__(self, operation: Operation, data: Any = None, **options: Any) -> None:
         super().__init__(data, **options)
-        if not operation.asks_weight:
+        # The first field has the focus.
+        if operation.asks_weight:
+            self.fields["reason"].widget.attrs.pop("autofocus")
+        else:
             del self.fields["weight"]
 
 
@@ -136,7 +139,7 @@ class Operating:
         context = self.admin_site.each_context(request) | {
             "title": operation.verb,
             "operation": operation,
-            "sentence": f"{operation.verb} {operation.sentence.format(phrase(instances))}",
+            "sentence": f"This {operation.sentence.format(phrase(instances))}",
             "groups": _groups(instances),
             "pks": ",".join(str(instance.pk) for instance in instances),
             "form": form,

@@ -63,6 +63,7 @@ def instance_page(instance: Instance, *, now: dt.datetime) -> dict[str, Any]:
         "vitals": instance.vitals,
         "service": instance.service,
         "status": Status(instance.status),
+        "now": now,
         "company": _company(instance.service.company_id),
         "line": line,
         "details": observed.report_details(instance),

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Func, Model, Q, QuerySet, Value
+from django.db.models import F, Func, Model, Q, QuerySet, TextField, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -35,6 +35,8 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
     list_fullwidth = True
     list_per_page = 50
     show_full_result_count = False
+    hides_departed = True
+    empty_template = "registry/empty.html"
     search_fields = ("name",)
     search_help_text = "Name, tag or capability"
     fields = ("name",)
@@ -158,8 +160,10 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
 
 def mentioning(word: str) -> QuerySet[Instance]:
     """Return the instances that have ``word`` in a tag or a capability, whatever the case."""
-    texts = {
-        f"{field}_text": Func(F(field), Value(" "), function="array_to_string") for field in ("tags", "capabilities")
-    }
+    texts = {f"{field}_text": _joined(field) for field in ("tags", "capabilities")}
     having = Q(tags_text__icontains=word) | Q(capabilities_text__icontains=word)
     return Instance.objects.alias(**texts).filter(having)
+
+
+def _joined(field: str) -> Func:
+    return Func(F(field), Value(" "), function="array_to_string", output_field=TextField())

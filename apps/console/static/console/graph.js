@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!canvas) return;
   const svg = canvas.querySelector("svg");
   const whole = {width: Number(canvas.dataset.width), height: Number(canvas.dataset.height)};
-  const READABLE = 0.6;
+  const READABLE = 0.75;
   const view = {x: 0, y: 0, scale: 1};
 
   function show() {
