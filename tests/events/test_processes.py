@@ -54,31 +54,32 @@ def stop(process: "subprocess.Popen[str]") -> str:
     return output
 
 
-def publish(count: int) -> list[str]:
-    """Write entries without and with an id in turns, a hundred to a transaction."""
-    sent: list[str] = []
-    while len(sent) < count:
-        numbers = range(len(sent), len(sent) + 100)
-        events = [make_event(number) for number in numbers]
-        with transaction.atomic():
+def publish(numbers: range) -> list[str]:
+    """Write entries without and with an id in turns, in one transaction: several batches that wait all at once."""
+    sent = []
+    with transaction.atomic():
+        for start in numbers[::100]:
+            events = [make_event(number) for number in range(start, start + 100)]
             services.publish_many(events)
-            services.append_many((STREAM_EVENTS_CUSTOM, {"n": str(n)}, f"{n + 1}-0") for n in numbers)
-        sent += [event.event_id for event in events]
+            services.append_many((STREAM_EVENTS_CUSTOM, {"n": str(n)}, f"{n + 1}-0") for n in range(start, start + 100))
+            sent += [event.event_id for event in events]
     return sent
 
 
-def kill_after_a_batch(relay: "subprocess.Popen[str]") -> None:
+def publish_and_kill(relay: "subprocess.Popen[str]", numbers: range) -> list[str]:
+    """Kill ``relay`` as soon as something of what it has to send has arrived."""
     before = redis.client().xlen(STREAM_EVENTS_CUSTOM)
-    wait_until(lambda: redis.client().xlen(STREAM_EVENTS_CUSTOM) > before, 10, "the next batch")
+    sent = publish(numbers)
+    wait_until(lambda: redis.client().xlen(STREAM_EVENTS_CUSTOM) > before, 10, "the first batch")
     relay.kill()
     relay.wait()
+    return sent
 
 
 def test_killing_one_relay_after_the_other_loses_nothing(start: Start) -> None:
     first, standby = start("relay_events"), start("relay_events")
-    sent = publish(3000)
-    kill_after_a_batch(first)
-    kill_after_a_batch(standby)
+    sent = publish_and_kill(first, range(1500))
+    sent += publish_and_kill(standby, range(1500, 3000))
     last = start("relay_events")
     wait_until(lambda: not OutboxEntry.objects.filter(relayed_as=None).exists(), 10, "the outbox to be empty")
     assert "entries relayed" in stop(last)
