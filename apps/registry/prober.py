@@ -30,7 +30,7 @@ from apps.registry.healthurl import HealthURL, HealthURLRefused, Policy, judge_a
 logger = logging.getLogger(__name__)
 
 NO_ANSWER: Final = "no usable answer"
-_STARTS_AT_ONCE: Final = 4
+_STARTS_AT_ONCE: Final = 8
 _SPARE_DESCRIPTORS: Final = 256
 _LOCAL_ERRORS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (

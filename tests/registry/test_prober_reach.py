@@ -21,9 +21,9 @@ from apps.registry.healthurl import LOOPBACK, AddressRefused, HealthURL, HealthU
 from apps.registry.prober import Prober, ProbeResult, Target, check_registrable, check_registrable_blocking
 from tests.registry.corpus import corners, hosts, urls
 from tests.registry.peers import Peer, answer, keeps_silent, says
-from tests.registry.test_prober import DEVELOPMENT, Run, open_sockets, run, settled
+from tests.registry.probing import DEVELOPMENT, Run, open_sockets, run, settled
 
-__all__ = ["run"]
+__all__ = ["run"]  # a fixture: imported to be found
 
 PRODUCTION = Policy.from_strings(allow_cidrs=["0.0.0.0/0", "::/0"], allow_public=True)
 
@@ -242,10 +242,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     path = tmp_path_factory.mktemp("tls") / "good.test.pem"
-    path.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
+    path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem))
     return path
 
 
