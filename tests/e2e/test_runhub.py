@@ -1,94 +1,21 @@
 """`manage.py runhub` as it is: real processes, killed one after the other, and nothing left at the end."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
-from apps.core.engines import free_port
+from tests.support.running_hub import ROOT, RunningHub
 from tests.support.wait import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
 BACK_SECONDS = 10
-NOT_OURS = ("DATABASE_URL", "REDIS_URL", "DEBUG", "HUB_OPEN", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-
-
-class RunningHub:
-    """A `runhub` process with a data directory, a port and a log of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory, self.port = directory, free_port()
-        self.data, self.log_file = directory / "data", directory / "log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    def command(self, **environment: str) -> dict[str, object]:
-        kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-        settings = {"HUB_DATA_DIR": str(self.data), "HUB_PORT": str(self.port), "DEMO": "0"} | environment
-        return {"args": [sys.executable, "manage.py", "runhub"], "cwd": ROOT, "env": kept | settings}
-
-    def start(self) -> None:
-        """Start it and wait until everything answers."""
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(**self.command(), stdout=log, stderr=log)  # type: ignore[call-overload]
-        try:
-            wait_until(
-                lambda: "The hub is up" in self.log or self.process.poll() is not None, START_SECONDS, "the start"
-            )
-        except AssertionError as late:
-            raise AssertionError(f"{late}; its log:\n{self.log}") from None
-        assert self.process.poll() is None, self.log
-
-    def second(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run another `runhub` that cannot start, and return what came of it."""
-        return subprocess.run(**self.command(**environment), capture_output=True, text=True, check=False, timeout=30)
-
-    def pid(self, part: str) -> int:
-        """Return the number of the process that last said that it answers as ``part``."""
-        return int(re.findall(rf"^hub +\| {part} answers \(.*process (\d+)\)$", self.log, re.MULTILINE)[-1])
-
-    def processes(self) -> list[psutil.Process]:
-        """Return everything that it has started and is there."""
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def call(self, method: str, path: str, body: object = None) -> int:
-        """Return the status of the answer; 0 when there is none."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=BACK_SECONDS) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            error.close()
-            return error.code
-        except OSError:
-            return 0
-
-    def register(self, name: str) -> int:
-        address = {"host": "127.0.0.1", "port": 9, "version": "1.0.0", "api_base_url": "http://127.0.0.1:9/api/v1"}
-        return self.call("POST", "/api/v1/services/register", {"name": name, "health_check_url": self.url, **address})
-
-    def knows(self, name: str) -> bool:
-        return self.call("GET", f"/api/v1/services/{name}") == 200
 
 
 @pytest.fixture(scope="module")
@@ -98,15 +25,13 @@ def hub(tmp_path_factory) -> Iterator[RunningHub]:
         hub.start()
         yield hub
     finally:
-        if hub.process and hub.process.poll() is None:
-            hub.process.terminate()
-            hub.process.wait(40)
+        hub.stop()
 
 
 def test_the_addresses_are_there_for_programs_and_for_people(hub):
     addresses = hub.data / "hub.env"
     assert addresses.stat().st_mode & 0o777 == 0o600
-    known = dict(line.split("=", 1) for line in addresses.read_text().splitlines())
+    known = hub.addresses
     assert known["HUB_URL"] == hub.url
     assert set(known) == {"HUB_URL", "DATABASE_URL", "REDIS_URL"}
     assert re.search(rf"^  Application +{hub.url}/$", hub.log, re.MULTILINE)
@@ -118,7 +43,7 @@ def test_the_made_up_password_is_shown_once_and_lets_the_operator_in(hub):
     script = (
         f"from django.contrib.auth import authenticate; print(authenticate(username='admin', password={password!r}))"
     )
-    environment = hub.command()["env"] | {"DEBUG": "1"}
+    environment = hub.environment(DEBUG="1")
     shell = [sys.executable, "manage.py", "shell", "--no-imports", "-c", script]
     done = subprocess.run(shell, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "admin"
