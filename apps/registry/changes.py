@@ -61,6 +61,11 @@ class Move:
         """Whether the instance's status is another one than before."""
         return self.old_status is None or self.old_status.value != self.row["status"]
 
+    @property
+    def is_news(self) -> bool:
+        """Whether people and consumers want to hear of it: not of a report or poll that leaves the status as it is."""
+        return self.status_changed or self.change != HistoryEntry.STATUS
+
 
 # The row is made by whoever comes first: an emptied table is a catalogue that begins again.
 RAISE_REVISION = """
@@ -99,12 +104,12 @@ def _publish(cursor: CursorWrapper, groups: Sequence[Sequence[Move]], now: dt.da
         " FROM unnest(%s::bigint[], %s::bigint[]) AS x(id, revision) WHERE s.id = x.id",
         [[group[0].row["service_pk"] for group in groups], [group[0].row["revision"] for group in groups]],
     )
-    moves = [move for group in groups for move in group]
-    _insert_history(cursor, moves, now)
+    news = [move for group in groups for move in group if move.is_news]
+    _insert_history(cursor, news, now)
     found = [_change_of(group) for group in groups]
     events.append_many(
         [(REGISTRY_CHANGES, {"change": orjson.dumps(change).decode()}, f"{change['revision']}-0") for change in found]
-        + [(STREAM_HUB, event_of(move, now=now).encode(), None) for move in moves]
+        + [(STREAM_HUB, event_of(move, now=now).encode(), None) for move in news]
     )
     announce_after_commit(found)
 

@@ -10,7 +10,7 @@ from apps.registry.healthurl import Policy
 
 @lru_cache(maxsize=1)
 def health_policy() -> Policy:
-    """Return the policy by which health URLs are judged; the hub's own engines and its own port are never polled.
+    """Return the policy by which health URLs are judged; the hub's own engines are never polled.
 
     Raises:
         ValueError: a CIDR or a port in the settings cannot be read; the message names it.

@@ -82,6 +82,11 @@ def actor_of(request: Request, service: str) -> str:
     return f"service:{service}" if caller.kind == "open" else f"{caller.kind}:{caller.name}"
 
 
+def leaving_reason(request: Request) -> str:
+    """Return why something is deregistered: a service says goodbye, anyone else asked for it."""
+    return "it left" if caller_of(request).kind == "open" else "asked for over the API"
+
+
 def stale_headers() -> dict[str, str]:
     """Return the header that marks an answer which nobody could confirm lately; none while the catalogue is current."""
     stale = selectors.catalogue_staleness()
@@ -230,7 +235,7 @@ class ServiceView(HubView):
     def delete(self, request: Request, name: str) -> HttpResponseBase:
         """Deregister all instances of a service. Repeated: 404."""
         selectors.service_known(name, companies=caller_of(request).companies)
-        operations.service_deregister(service=name, reason="", actor=actor_of(request, name), now=timezone.now())
+        operations.service_deregister(service=name, reason=leaving_reason(request), actor=actor_of(request, name), now=timezone.now())
         return HttpResponse(status=204)
 
 
@@ -242,7 +247,7 @@ class InstanceView(HubView):
         """Deregister an instance: the clean way to leave. Repeated: 404."""
         selectors.service_known(name, companies=caller_of(request).companies)
         operations.instance_deregister(
-            service=name, instance_id=instance_id, reason="", actor=actor_of(request, name), now=timezone.now()
+            service=name, instance_id=instance_id, reason=leaving_reason(request), actor=actor_of(request, name), now=timezone.now()
         )
         return HttpResponse(status=204)
 
