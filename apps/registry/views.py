@@ -235,7 +235,9 @@ class ServiceView(HubView):
     def delete(self, request: Request, name: str) -> HttpResponseBase:
         """Deregister all instances of a service. Repeated: 404."""
         selectors.service_known(name, companies=caller_of(request).companies)
-        operations.service_deregister(service=name, reason=leaving_reason(request), actor=actor_of(request, name), now=timezone.now())
+        operations.service_deregister(
+            service=name, reason=leaving_reason(request), actor=actor_of(request, name), now=timezone.now()
+        )
         return HttpResponse(status=204)
 
 
@@ -247,7 +249,11 @@ class InstanceView(HubView):
         """Deregister an instance: the clean way to leave. Repeated: 404."""
         selectors.service_known(name, companies=caller_of(request).companies)
         operations.instance_deregister(
-            service=name, instance_id=instance_id, reason=leaving_reason(request), actor=actor_of(request, name), now=timezone.now()
+            service=name,
+            instance_id=instance_id,
+            reason=leaving_reason(request),
+            actor=actor_of(request, name),
+            now=timezone.now(),
         )
         return HttpResponse(status=204)
 

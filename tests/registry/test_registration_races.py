@@ -162,9 +162,9 @@ def test_everything_at_once() -> None:
     assert [without_last_seen(one) for one in read_all().instances] == [
         without_last_seen(alive[pk]) for pk in sorted(alive)
     ]
-    assert set(HistoryEntry.objects.exclude(change="checked").values_list("revision", flat=True)) == set(
-        range(1, current_revision() + 1)
-    )
+    # A report or poll that leaves the status as it is changes the record, and is no history.
+    told_of = HistoryEntry.objects.exclude(change="checked").values_list("revision", flat=True)
+    assert set(told_of) <= set(range(1, current_revision() + 1))
 
 
 def without_last_seen(document: dict[str, Any]) -> dict[str, Any]:
