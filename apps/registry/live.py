@@ -8,6 +8,7 @@ how long nobody could confirm it (docs/operating: "When an engine is away").
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
@@ -24,10 +25,12 @@ logger = logging.getLogger(__name__)
 # Redis is asked again at least this often, so that nothing is ever confirmed for longer (contract: 1 s).
 BLOCK_MS = 400
 PAUSE_SECONDS = 0.5
-TOUCH_SECONDS = 0.9
 FIRST_LOAD_SECONDS = 5.0
 STALE_AFTER_SECONDS = 1.5
 BATCH = 500
+# The relay writes its mark twice a second, for three seconds. When that is more than a second ago nobody relays, though
+# the mark is still there; asking PostgreSQL once too often does no harm.
+RELAY_FRESH_MS = 1800
 
 Reply = list[tuple[str, list[tuple[str, dict[str, str]]]]]
 """What ``XREAD`` answers: by stream, the entries with id and fields."""
@@ -48,6 +51,7 @@ class LiveCatalog:
         self._thread: threading.Thread | None = None
         self._confirmed_at = 0.0
         self._touched_ms = 0
+        self._written = 0
         self._trouble = ""
         self._epoch = ""
         self.protection: dict[str, str] | None = None
@@ -92,7 +96,7 @@ class LiveCatalog:
             thread.join()
         self._loaded.clear()
         self.catalog = Catalog()
-        self._touched_ms = 0
+        self._touched_ms = self._written = 0
 
     def record_as_written(self, name: str) -> Rendered | None:
         """Return the record of a service with what the caller has just written, None when there is no such service.
@@ -109,9 +113,11 @@ class LiveCatalog:
 
     def fold(self, changes: list[dict[str, Any]]) -> None:
         """Take changes that this process has just committed, so that their writer reads them at once."""
-        if self._loaded.is_set():
-            for change in changes:
-                self._apply(change)
+        if not self._loaded.is_set():
+            self._written = max(self._written, *(change["revision"] for change in changes))
+            return
+        for change in changes:
+            self._apply(change)
 
     def _apply(self, change: dict[str, Any]) -> None:
         try:
@@ -123,7 +129,14 @@ class LiveCatalog:
         while not self._stopping.is_set():
             try:
                 self._follow_redis()
-            except (SourceAway, RedisError) as error:
+            except SourceAway as error:
+                self._note_trouble(f"{error}")
+                self._ask_postgres()
+                # It is not the changes' source, but it still knows the heartbeats.
+                with suppress(RedisError):
+                    self._touch()
+                self._stopping.wait(PAUSE_SECONDS)
+            except RedisError as error:
                 self._note_trouble(f"{error}" or type(error).__name__)
                 self._ask_postgres()
                 self._stopping.wait(PAUSE_SECONDS)
@@ -142,19 +155,20 @@ class LiveCatalog:
             asked_at = time.monotonic()
             self._read_stream()
             self._confirmed_at = asked_at
-            if asked_at - checked >= PAUSE_SECONDS:
+            # By the time of now: the read may have taken most of the second that all this has.
+            if time.monotonic() - checked >= PAUSE_SECONDS:
                 self._check_relay()
-                checked = asked_at
                 self._touch()
+                checked = time.monotonic()
 
     def _check_relay(self) -> None:
         with client().pipeline(transaction=False) as pipe:
-            pipe.exists(RELAY_ALIVE)
+            pipe.pttl(RELAY_ALIVE)
             pipe.get(REGISTRY_PROTECTION)
             pipe.hget(REGISTRY_CATALOG, projection.META)
-            alive, protection, meta = pipe.execute()
+            left_ms, protection, meta = pipe.execute()
         self.protection = orjson.loads(protection) if protection else None
-        if not alive:
+        if left_ms < RELAY_FRESH_MS:
             raise SourceAway("the relay is not running")
         if meta and self._loaded.is_set() and projection.epoch_of(meta) != self._epoch:
             self._load_projection()
@@ -163,6 +177,8 @@ class LiveCatalog:
         state = projection.read_projection(client())
         if state is None:
             raise SourceAway("Redis holds no catalogue")
+        if not self._loaded.is_set() and state.revision < self._written:
+            raise SourceAway("Redis lacks what this process has written")
         if not self._loaded.is_set() or state.epoch != self._epoch or state.revision > self.catalog.revision:
             self._load(state)
 

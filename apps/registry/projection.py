@@ -12,6 +12,7 @@ from django.db import connection
 
 from apps.core.redis import Pipeline, Redis, ResponseError
 from apps.registry import documents, rows
+from apps.registry.changes import current_revision
 from xerpium_sdk.wire.keys import REGISTRY_CATALOG, REGISTRY_CHANGES
 
 META = "meta"
@@ -68,9 +69,15 @@ class CatalogProjection:
             pipeline.hset(REGISTRY_CATALOG, META, _meta(revision, self._built.epoch))
 
     def is_missing(self, client: Redis) -> bool:
-        """Whether the hash is not to be trusted: this process never built it, or Redis lost some or all of it."""
+        """Whether the hash is not to be trusted.
+
+        That is when this process never built it, when Redis lost some or all of it, and when PostgreSQL went back: a
+        replica that took over may lack the last changes, whose revisions others will have.
+        """
         meta = read_meta(client)
-        return meta is None or self._built is None or meta[0] < self._projected or meta[1] != self._built.epoch
+        if meta is None or self._built is None or meta[1] != self._built.epoch:
+            return True
+        return not self._projected <= meta[0] <= current_revision()
 
     def rebuild(self, client: Redis) -> None:
         """Replace the whole hash by what PostgreSQL says, in one transaction of Redis.

@@ -6,9 +6,11 @@ into the ``conftest.py`` of tests that commit.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
@@ -44,3 +46,17 @@ def database_url() -> str:
     own = connection.settings_dict
     user, password = quote(own["USER"]), quote(own["PASSWORD"])
     return f"postgresql://{user}{':' if password else ''}{password}@{own['HOST']}:{own['PORT']}/{own['NAME']}"
+
+
+@contextmanager
+def database_away() -> Iterator[None]:
+    """Close the database to everybody, and end all sessions, while the block runs."""
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(database_url().rpartition("/")[0] + "/postgres", autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            yield
+        finally:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            connection.close()
