@@ -55,7 +55,5 @@ class Hub:
                 return
 
 
-application = Hub(
-    cast(Application, WSGIMiddleware(cast(Any, wsgi_application), workers=DJANGO_THREADS)),
-    fast_paths=settings.EDGE_FAST_PATHS,
-)
+django = cast(Application, WSGIMiddleware(cast(Any, wsgi_application), workers=DJANGO_THREADS))
+application = Hub(django, fast_paths=settings.EDGE_FAST_PATHS)

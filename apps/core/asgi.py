@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.access import may_enter_open
-from apps.core.requestid import request_id_of, traceparent_of
+from apps.core.requestid import request_id_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -74,14 +74,10 @@ class Request:
         return may_enter(self.peer, headers.get(b"host", b""), headers.get(b"sec-fetch-site", b""))
 
     def common_headers(self) -> list[Header]:
-        """Return the headers of every answer: the request's id, its trace, and the browser's instructions."""
+        """Return the headers of every answer: the request's id, and the browser's instructions."""
         given = self.headers.get(b"x-request-id")
         request_id = request_id_of(given.decode("latin-1") if given else None)
-        found = [(b"x-request-id", request_id.encode()), *SECURITY]
-        trace = self.headers.get(b"traceparent")
-        if trace and traceparent_of(trace.decode("latin-1")):
-            found.append((b"traceparent", trace))
-        return found
+        return [(b"x-request-id", request_id.encode()), *SECURITY]
 
     async def body(self) -> bytes | None:
         """Return the whole body, or None when it is not declared as JSON of a modest size (nothing is read then)."""
@@ -96,12 +92,15 @@ class Request:
             body += message.get("body", b"")
         return body
 
+    async def begin(self, status: int, headers: Iterable[Header]) -> None:
+        """Send the head of an answer, with the headers that all answers have."""
+        complete = [*headers, *self.common_headers()]
+        await self.send({"type": "http.response.start", "status": status, "headers": complete})
+
     async def answer(self, status: int, headers: Iterable[Header], body: bytes = b"") -> None:
         """Send a whole answer; HEAD gets the headers only."""
-        complete = [*headers, *self.common_headers()]
-        if status not in (204, 304):
-            complete.append((b"content-length", str(len(body)).encode()))
-        await self.send({"type": "http.response.start", "status": status, "headers": complete})
+        length = [] if status in (204, 304) else [(b"content-length", b"%d" % len(body))]
+        await self.begin(status, [*headers, *length])
         await self.send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
 
 

@@ -110,6 +110,8 @@ class HubView(APIView):
         """Render the answer; a read that is not live gets its ETag, or becomes a 304."""
         if isinstance(response, Response):
             response = self.finalize_response(self.request, response).render()
+        if response.status_code == 204:
+            response.headers.pop("Content-Type", None)
         readable = isinstance(response, HttpResponse) and response.status_code == 200
         if readable and not self.live and self.request.method in ("GET", "HEAD"):
             return conditional(self.request._request, cast(HttpResponse, response))

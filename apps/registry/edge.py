@@ -6,9 +6,9 @@ is left to it.
 
 import asyncio
 import datetime as dt
-import logging
-from collections.abc import Iterable
-from contextlib import suppress
+import re
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,7 +17,7 @@ import orjson
 
 from apps.core import strictjson
 from apps.core.asgi import JSON, SECURITY, Application, Header, Receive, Request, Scope, Send, replaying
-from apps.core.errors import HubError
+from apps.core.errors import Unavailable
 from apps.core.etags import matches
 from apps.core.quick import PlainGet
 from apps.core.redis import RedisError
@@ -29,8 +29,7 @@ from apps.registry.live import LiveCatalog, live
 from apps.registry.models import REPORTABLE
 from apps.registry.observation import fast_answers
 from xerpium_sdk.wire.registry import Status
-
-logger = logging.getLogger(__name__)
+from xerpium_sdk.wire.times import parse_time
 
 SERVICES = "/api/v1/services/"
 SERVICES_BYTES = SERVICES.encode()
@@ -41,6 +40,8 @@ REPORT_FIELDS = frozenset({"service_name", "status", "details", "timestamp", "in
 REPORTABLE_WORDS = frozenset(status.value for status in REPORTABLE)
 PRIVATE = (b"cache-control", b"private, no-cache")
 LONGEST_WAIT = 60
+LONGEST_SEND_SECONDS = 30
+_DIGITS = re.compile("[0-9]{1,18}")
 
 
 class RegistryEdge:
@@ -84,12 +85,13 @@ class RegistryEdge:
         request = Request(scope, receive, send)
         if not request.usable:
             return await django(scope, receive, send)
-        if request.path == HEALTH and request.method == "POST":
+        if request.path == HEALTH and request.method == "POST" and not request.query:
             return await self._report(request, django)
         if request.method in ("GET", "HEAD"):
             if request.path == STREAM and request.method == "GET" and not request.query:
-                return await self._stream(request, self._feed)
-            if request.path.startswith(SERVICES) and await self._read(request, self._feed):
+                if await self._stream(request, self._feed):
+                    return None
+            elif request.path.startswith(SERVICES) and await self._read(request, self._feed):
                 return None
         return await django(scope, receive, send)
 
@@ -106,29 +108,45 @@ class RegistryEdge:
         wanted = blocking_query(request.query)
         if wanted is None:
             return False
-        return await self._wait(request, feed, name, *wanted)
+        return await self._wait(request, feed, name, **wanted)
 
-    async def _wait(self, request: Request, feed: Feed, name: str, wait: int, revision: int) -> bool:
-        """Answer a blocking query: the record once it is newer, 204 when it is not in time."""
+    async def _wait(self, request: Request, feed: Feed, name: str, revision: int, wait: int) -> bool:
+        """Answer a blocking query: the record once it is newer, 204 when it is not in time.
+
+        Who is still unknown then is left to the twin, as a query that need not wait any more.
+        """
+        gone = asyncio.ensure_future(_disconnected(request.receive))
+        try:
+            record = await self._newer(feed, name, revision, wait, gone)
+            left = gone.done()
+        except Unavailable:
+            return False
+        finally:
+            gone.cancel()
+        if left:
+            return True
+        if record is None:
+            request.scope["query_string"] = b""
+            return False
+        if record.revision > revision:
+            await request.answer(200, self._marked([JSON, (b"etag", record.etag.encode()), PRIVATE]), record.body)
+        else:
+            await request.answer(204, self._marked([]))
+        return True
+
+    async def _newer(
+        self, feed: Feed, name: str, revision: int, wait: int, gone: "asyncio.Future[None]"
+    ) -> Rendered | None:
+        """Return the record as soon as it is newer than ``revision``, and what there is after ``wait`` seconds."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait
         while True:
-            rendered = self._live.catalog.record(name)
-            if rendered is not None and rendered.revision > revision:
-                await self._answer(request, rendered)
-                return True
-            remaining = deadline - loop.time()
-            if remaining <= 0:
-                break
-            try:
-                if not await _unless_gone(request, feed.changed(name, remaining)):
-                    return True
-            except HubError:
-                return False
-        if rendered is None:
-            return False
-        await request.answer(204, self._marked([]))
-        return True
+            with feed.next_change(name) as changed:
+                record = self._live.catalog.record(name)
+                remaining = deadline - loop.time()
+                if (record is not None and record.revision > revision) or remaining <= 0 or gone.done():
+                    return record
+                await asyncio.wait({changed, gone}, timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
 
     async def _answer(self, request: Request, rendered: Rendered) -> None:
         fast_answers["discovery"] += 1
@@ -178,20 +196,24 @@ class RegistryEdge:
             }
         )
 
-    async def _stream(self, request: Request, feed: Feed) -> None:
-        fast_answers["stream"] += 1
-        headers = [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()]
+    async def _stream(self, request: Request, feed: Feed) -> bool:
+        """Stream until the client is gone; leave it to the twin when there are too many."""
         since = sse.last_event_id(request.headers.get(b"last-event-id", b"").decode("latin-1"))
-        await request.send(
-            {"type": "http.response.start", "status": 200, "headers": [*headers, *request.common_headers()]}
-        )
-        frames = feed.frames(since)
-        gone = asyncio.ensure_future(_disconnected(request.receive))
-        try:
-            await _send_until_gone(frames, gone, request.send)
-        finally:
-            gone.cancel()
-            await frames.aclose()  # type: ignore[attr-defined]  # an async generator
+        with ExitStack() as stack:
+            try:
+                stream = stack.enter_context(feed.listening())
+            except Unavailable:
+                return False
+            fast_answers["stream"] += 1
+            await request.begin(200, [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()])
+            gone = asyncio.ensure_future(_disconnected(request.receive))
+            frames = feed.frames(stream, since)
+            try:
+                await _send_until_gone(frames, gone, request.send)
+            finally:
+                gone.cancel()
+                await frames.aclose()
+        return True
 
 
 def _lines(headers: Iterable[Header]) -> bytes:
@@ -211,10 +233,11 @@ def _not_modified(record: Rendered) -> bytes:
     return b"HTTP/1.1 304 Not Modified\r\n" + _lines([(b"etag", record.etag.encode())]) + SECURITY_LINES
 
 
-async def _send_until_gone(frames: Any, gone: "asyncio.Future[None]", send: Send) -> None:
+async def _send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[None]", send: Send) -> None:
     while True:
         following = asyncio.ensure_future(anext(frames, None))
-        await asyncio.wait({following, gone}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {following, gone}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if gone.done():
             following.cancel()
             with suppress(asyncio.CancelledError):
@@ -224,7 +247,12 @@ async def _send_until_gone(frames: Any, gone: "asyncio.Future[None]", send: Send
         if frame is None:
             await send({"type": "http.response.body", "body": b""})
             return
-        await send({"type": "http.response.body", "body": frame, "more_body": True})
+        try:
+            async with asyncio.timeout(LONGEST_SEND_SECONDS):
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        except TimeoutError:
+            # It has stopped reading. An answer that ends too early makes the server close the connection.
+            return
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -232,29 +260,16 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _unless_gone(request: Request, waiting: Any) -> bool:
-    """Await ``waiting`` while the client is there; return whether it still is."""
-    task, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(_disconnected(request.receive))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-        return not gone.done()
-    finally:
-        for one in (task, gone):
-            one.cancel()
-
-
-def blocking_query(query: bytes) -> tuple[int, int] | None:
-    """Return ``(wait, revision)`` of a query string that says just these, both in range; None leaves it to the twin."""
+def blocking_query(query: bytes) -> dict[str, int] | None:
+    """Return ``wait`` and ``revision`` of a query that says just these, both in range; None leaves it to the twin."""
     try:
         given = dict(parse_qsl(query.decode("ascii"), strict_parsing=True, max_num_fields=4))
     except (ValueError, UnicodeDecodeError):
         return None
-    wait, revision = given.pop("wait", ""), given.pop("revision", "")
-    if given or query.count(b"=") != 2 or not (wait.isdigit() and revision.isdigit()) or len(wait + revision) > 20:
+    numbers = {name: int(text) for name, text in given.items() if _DIGITS.fullmatch(text)}
+    if numbers.keys() != {"wait", "revision"} or len(given) != 2 or query.count(b"=") != 2:
         return None
-    return (int(wait), int(revision)) if int(wait) <= LONGEST_WAIT else None
+    return numbers if numbers["wait"] <= LONGEST_WAIT else None
 
 
 def plain_report(body: bytes) -> dict[str, Any] | None:
@@ -273,7 +288,7 @@ def plain_report(body: bytes) -> dict[str, Any] | None:
     timestamp = report.get("timestamp")
     if timestamp is not None:
         try:
-            dt.datetime.fromisoformat(timestamp)
+            parse_time(timestamp)
         except (ValueError, TypeError):
             return None
     return report

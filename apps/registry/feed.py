@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 from apps.core.errors import Unavailable
@@ -14,6 +14,8 @@ MAX_STREAMS = 5_000
 # A reader that is this many changes behind is let go; it comes back with the id of what it saw last.
 MAX_BEHIND = 1_000
 
+Stream = asyncio.Queue[Update | None]
+
 
 class Feed:
     """Hands changes from whichever thread made them to coroutines. Belongs to one event loop and one catalogue."""
@@ -23,7 +25,7 @@ class Feed:
         self._loop = asyncio.get_running_loop()
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._waiting_count = 0
-        self._streams: set[asyncio.Queue[Update | None]] = set()
+        self._streams: set[Stream] = set()
         self._unsubscribe = catalog.subscribe(self._hand_over)
 
     def close(self) -> None:
@@ -47,8 +49,11 @@ class Feed:
             else:
                 stream.put_nowait(update)
 
-    async def changed(self, name: str, seconds: float) -> bool:
-        """Wait until the service ``name`` changes, at most ``seconds``; return whether it did.
+    @contextmanager
+    def next_change(self, name: str) -> "Iterator[asyncio.Future[None]]":
+        """Give a future that is done when the service ``name`` changes after this moment.
+
+        Look at the service inside the block: what changed before is to be seen then, and nothing after is missed.
 
         Raises:
             Unavailable: too many wait already.
@@ -59,13 +64,10 @@ class Feed:
         self._waiting[name].add(future)
         self._waiting_count += 1
         try:
-            await asyncio.wait_for(future, seconds)
-        except TimeoutError:
-            return False
+            yield future
         finally:
             self._waiting_count -= 1
             self._forget(name, future)
-        return True
 
     def _forget(self, name: str, future: "asyncio.Future[None]") -> None:
         others = self._waiting.get(name)
@@ -75,36 +77,45 @@ class Feed:
                 del self._waiting[name]
 
     @contextmanager
-    def _listening(self) -> "Iterator[asyncio.Queue[Update | None]]":
+    def listening(self) -> "Iterator[Stream]":
+        """Give a queue of what changes after this moment; None at its end means that the reader is let go.
+
+        Raises:
+            Unavailable: too many listen already.
+        """
         if len(self._streams) >= MAX_STREAMS:
             raise Unavailable("Too many catalogue streams are open on this hub.", retry_after=5)
-        stream: asyncio.Queue[Update | None] = asyncio.Queue()
+        stream: Stream = asyncio.Queue()
         self._streams.add(stream)
         try:
             yield stream
         finally:
             self._streams.discard(stream)
 
-    async def frames(self, since: int | None) -> AsyncIterator[bytes]:
-        """Yield the stream's frames: what a client with revision ``since`` lacks, then changes as they come.
+    async def frames(self, stream: Stream, since: int | None) -> AsyncGenerator[bytes]:
+        """Yield the frames of a stream: what a client with revision ``since`` lacks, then changes as they come."""
+        sent, frames = opening(self._catalog, since)
+        for one in frames:
+            yield one
+        while True:
+            try:
+                update = await asyncio.wait_for(stream.get(), sse.KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                yield sse.KEEP_ALIVE
+                continue
+            if update is None:
+                return
+            if is_news(update, sent):
+                yield sse.frame("change", update.revision, update.body)
 
-        Raises:
-            Unavailable: too many listen already.
-        """
-        with self._listening() as stream:
-            sent, frames = opening(self._catalog, since)
-            for one in frames:
-                yield one
-            while True:
-                try:
-                    update = await asyncio.wait_for(stream.get(), sse.KEEP_ALIVE_SECONDS)
-                except TimeoutError:
-                    yield sse.KEEP_ALIVE
-                    continue
-                if update is None:
-                    return
-                if update.revision > sent:
-                    yield sse.frame("change", update.revision, update.body)
+
+def is_news(update: Update, sent: int) -> bool:
+    """Whether a stream that began at revision ``sent`` has to tell of ``update``.
+
+    Also when it carries that very revision: of several updates by one change all but the last carry the one before.
+    What was known already is then told twice, which does no harm.
+    """
+    return update.revision >= sent
 
 
 def opening(catalog: Catalog, since: int | None) -> tuple[int, list[bytes]]:

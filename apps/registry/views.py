@@ -35,6 +35,7 @@ from xerpium_sdk.wire.versions import VersionRangeError
 
 # A blocking read or a stream holds a thread of Django's; the event loop, which serves them normally, has no such limit.
 _blocking_slots = threading.BoundedSemaphore(4)
+STREAM_SECONDS = 60
 
 
 @contextmanager
@@ -97,6 +98,12 @@ def rendered(record: Rendered, status: int = 200) -> HttpResponse:
     """Return a record as an answer, with the ETag that it already has."""
     headers = {"ETag": record.etag, **stale_headers()}
     return HttpResponse(record.body, status=status, content_type="application/json", headers=headers)
+
+
+def _live(response: HttpResponse) -> HttpResponse:
+    """Return an answer that is never a 304, with what all answers say about being kept."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def record_of(request: Request, name: str) -> Rendered:
@@ -182,7 +189,7 @@ class ServiceView(HubView):
     @property
     def live(self) -> bool:  # type: ignore[override]  # only a blocking query is
         """Whether this is a blocking query."""
-        return "wait" in self.query
+        return "wait" in getattr(self, "query", ())
 
     @extend_schema(responses={200: answers.ServiceOut, 204: None})
     def get(self, request: Request, name: str) -> HttpResponseBase:
@@ -209,20 +216,23 @@ class ServiceView(HubView):
         return record
 
     def _wait_for(self, request: Request, name: str) -> HttpResponseBase:
-        deadline = time.monotonic() + self.query["wait"]
-        record = self._newer(request, name)
+        record = self._newer(request, name) or self._wait_until_newer(request, name, self.query["wait"])
         if record is not None:
-            return rendered(record)
+            return _live(rendered(record))
+        self._record(request, name)
+        return HttpResponse(status=204, headers=stale_headers())
+
+    def _wait_until_newer(self, request: Request, name: str, seconds: int) -> Rendered | None:
+        if not seconds:
+            return None
+        deadline = time.monotonic() + seconds
         with _slot(), _updates() as updates:
             # Once more, now that no change can be missed.
             record = self._newer(request, name)
             while record is None and (remaining := deadline - time.monotonic()) > 0:
                 _wait_for_update(updates, name, remaining)
                 record = self._newer(request, name)
-        if record is not None:
-            return rendered(record)
-        self._record(request, name)
-        return HttpResponse(status=204, headers=stale_headers())
+        return record
 
     def _newer(self, request: Request, name: str) -> Rendered | None:
         try:
@@ -337,16 +347,26 @@ class CatalogStreamView(HubView):
         # The first frame now: an error before it can still be an answer of its own.
         return StreamingHttpResponse(chain([next(frames)], frames), headers=sse.HEADERS)
 
+    def head(self, request: Request) -> HttpResponseBase:
+        """Return the headers of the stream, and end there."""
+        return StreamingHttpResponse((), headers=sse.HEADERS)
+
 
 def _frames(since: int | None) -> Iterator[bytes]:
+    """Yield the stream's frames for `STREAM_SECONDS`.
+
+    Behind a WSGI server nobody says that the client is gone, and a thread must not be lost to each that is: the stream
+    ends, and clients come back with the id of what they saw last.
+    """
+    end = time.monotonic() + STREAM_SECONDS
     with _slot(), _updates() as updates:
         sent, frames = feed.opening(selectors.catalogue(), since)
         yield from frames
-        while True:
+        while (left := end - time.monotonic()) > 0:
             try:
-                update = updates.get(timeout=sse.KEEP_ALIVE_SECONDS)
+                update = updates.get(timeout=min(left, sse.KEEP_ALIVE_SECONDS))
             except Empty:
                 yield sse.KEEP_ALIVE
                 continue
-            if update.revision > sent:
+            if feed.is_news(update, sent):
                 yield sse.frame("change", update.revision, update.body)
