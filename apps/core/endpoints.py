@@ -9,7 +9,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -117,8 +117,8 @@ def _schema() -> bytes:
     return dumps(SchemaGenerator().get_schema(public=True))
 
 
-class DocsView(SpectacularSwaggerView):
-    """``GET /api/docs/``: the same document for people; scripts and styles come from this host."""
+class DocsView(SpectacularSwaggerSplitView):
+    """``GET /api/docs/``: the same document for people; no script stands in the page, all come from this host."""
 
     authentication_classes: Any = ()
     permission_classes = (AllowAny,)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from apps.registry.lifecycle import service_status
 from xerpium_sdk.wire.registry import Status
@@ -80,9 +81,9 @@ def strip(
     size = DAY / CELLS
     begin = first_quarter(now)
     worst: list[Status | None] = [None] * CELLS
-    for start, end, status in _spans(current, changes, begin, now, single):
+    for start, end, status in _spans(current, changes, begin, single):
         first = int((start - begin) / size)
-        last = min(int((end - begin) / size), CELLS - 1)
+        last = min(max(ceil((end - begin) / size) - 1, first), CELLS - 1)
         for index in range(first, last + 1):
             worst[index] = max(worst[index], status, key=_BADNESS.__getitem__)
     edges = [begin + size * index for index in range(CELLS + 1)]
@@ -96,12 +97,12 @@ def first_quarter(now: datetime) -> datetime:
 
 
 def _spans(
-    current: Mapping[str, Status], changes: Iterable[Change], begin: datetime, now: datetime, single: bool
+    current: Mapping[str, Status], changes: Iterable[Change], begin: datetime, single: bool
 ) -> Iterable[tuple[datetime, datetime, Status | None]]:
-    """Yield (from, to, status) from the present back to ``begin``."""
+    """Yield (from, to, status) from the end of the present cell back to ``begin``."""
     state: dict[str, Status | None] = dict(current)
     counts = Counter(state.values())
-    end = now
+    end = begin + DAY
     for change in changes:
         if change.at <= begin:
             break

@@ -24,6 +24,8 @@ SHOWN = 3
 class Rows(ChangeList):
     """A page of rows."""
 
+    result_list: Any
+
     def _get_default_ordering(self) -> tuple[str, ...]:
         """Return none: what is wrong comes first, and no column's arrow stands for that."""
         return ()

@@ -67,7 +67,9 @@ class InstanceAdmin(operating.Operating, ReadOnlyModelAdmin):
         """Show one instance; what is live on its page asks for itself again and again."""
         instance = self.get_object(request, object_id)
         if instance is None or not self.has_view_permission(request, instance):
-            return super().change_view(request, object_id, form_url, extra_context)  # says that, or refuses
+            # Django's own answer: a word that it is not there, or a refusal.
+            answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+            return answer
         page = pages.instance_page(instance, now=timezone.now())
         page |= {"may_operate": self.has_operate_permission(request), "live_address": request.path}
         return self.show_page(request, object_id, page)

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Func, Model, Q, QuerySet, TextField, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,7 +18,7 @@ from apps.core.look import ago_html, badge_html
 from apps.registry import links, observed
 from apps.registry.admin import columns, operating, pages
 from apps.registry.admin.filters import SERVICE_FILTERS
-from apps.registry.models import Instance, Service
+from apps.registry.models import HistoryEntry, Instance, Service
 from apps.registry.services import operations
 from xerpium_sdk.wire.registry import Status
 
@@ -73,6 +74,15 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
         gone = obj is not None and getattr(obj, "status", None) == Status.DEREGISTERED
         return gone and request.user.has_perm("registry.delete_service")
 
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Return what goes with a service, in numbers: its history alone may be thousands of rows."""
+        services = list(objs)
+        entries = HistoryEntry.objects.filter(service__in=services).count()
+        counts = {"services": len(services), "entries of the history": entries}
+        return [str(service) for service in services], counts, set(), []
+
     def delete_model(self, request: HttpRequest, obj: Service) -> None:
         """Delete it by the registry's service, which looks again whether it has come back."""
         operations.service_forget(service=obj.name)
@@ -81,9 +91,11 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show one service; what is live on its page asks for itself again and again."""
-        service = self.get_object(request, object_id)
+        service = self.get_object(request, unquote(object_id))
         if service is None or not self.has_view_permission(request, service):
-            return super().change_view(request, object_id, form_url, extra_context)  # says that, or refuses
+            # Django's own answer: a word that it is not there, or a refusal.
+            answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+            return answer
         page = pages.service_page(service, now=timezone.now())
         page |= {"may_operate": self.has_operate_permission(request), "live_address": request.path}
         return self.show_page(request, object_id, page)
@@ -97,7 +109,7 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
         """Store an operator's notes."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
-        service = self.get_object(request, object_id)
+        service = self.get_object(request, unquote(object_id))
         if service is None:
             return HttpResponseRedirect(links.services_url())
         notes = request.POST.get("notes", "").strip()
