@@ -38,9 +38,9 @@ _PROBLEMS = {
 
 _REQUEST_ID = OpenApiParameter(
     requestid.HEADER,
-    {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+    str,
     OpenApiParameter.HEADER,
-    description="Names this request in answers and logs; made by the hub when absent or unusable.",
+    description="Names this request in answers and logs. Anything but 1 to 128 of `A-Za-z0-9._-` is replaced.",
 )
 _IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,

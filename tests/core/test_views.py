@@ -27,6 +27,17 @@ def test_only_one_slash_makes_no_difference(client: Client) -> None:
     assert client.get("/api/v1/echo//").status_code == 404
 
 
+@pytest.mark.parametrize("part", [str(2**63), "9" * 5000, "-1", "1.0", "%00", "1%00", "x"])
+def test_a_number_that_nothing_can_have_is_not_found(client: Client, part: str) -> None:
+    assert client.get(f"/api/v1/things/{part}").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_largest_number_is_looked_up(client: Client) -> None:
+    assert client.get(f"/api/v1/things/{2**63 - 1}").json()["code"] == "not_found"
+    assert client.patch(f"/api/v1/things/{2**63 - 1}").status_code == 200
+
+
 def test_a_route_has_one_name_and_one_address() -> None:
     assert reverse("thing", args=[7]) == "/api/v1/things/7"
     assert resolve("/api/v1/things/7").route == resolve("/api/v1/things/7/").route == "api/v1/things/<int:thing_id>"

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.access import caller_of
-from apps.core.errors import NotFound
+from apps.core.errors import Conflict, NotFound
 from apps.core.pagination import ListQuery, paginate
 from apps.core.routing import api_path
 from apps.core.schema import page_of
@@ -68,7 +68,9 @@ class ThingsView(HubView):
     def post(self, request: Request) -> Response:
         """Create a thing."""
         values = ThingInput.read(request.data)
-        group = Group.objects.create(name=values["name"])
+        group, created = Group.objects.get_or_create(name=values["name"])
+        if not created:
+            raise Conflict("A thing of this name is there already.", code="name_taken")
         return Response({"id": group.pk, "name": group.name}, status=201, headers={"Location": f"things/{group.pk}"})
 
 
