@@ -6,7 +6,7 @@ carries the revision of its own last change and is taken only if it is newer tha
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from apps.registry.graph import impaired
 from apps.registry.records import InstanceRow, Instances, Snapshot, visible
@@ -16,6 +16,7 @@ __all__ = ["Shelf"]
 
 _REMEMBERED_DEPARTURES = 10_000
 _NOBODY = Instances(())
+_Key = TypeVar("_Key", int, str)
 
 
 class Shelf:
@@ -28,6 +29,7 @@ class Shelf:
         """Counts the changes of records."""
         self._rows: dict[int, InstanceRow] = {}
         self._gone: dict[int, int] = {}
+        self._left: dict[str, int] = {}
         self._dependents: dict[str, set[str]] = {}
 
     def take(
@@ -50,7 +52,7 @@ class Shelf:
         Returns:
             The snapshots whose record changed by it, the service's own last.
         """
-        old = self.snapshots.get(name) or Snapshot(name, company_id, 0, _NOBODY)
+        old = self.snapshots.get(name) or Snapshot(name, company_id, self._left.get(name, 0), _NOBODY)
         news = [row for row in rows if self._note(row)]
         if not news and not leaving and revision <= old.revision:
             return []
@@ -108,6 +110,7 @@ class Shelf:
             self._rows |= {row.pk: row for row in rows}
             self.snapshots[name] = replace(snapshot, revision=0, instances=Instances(rows))
         self._gone.clear()
+        self._left.clear()
 
     def _note(self, row: InstanceRow) -> bool:
         """Remember the row and say whether it is news."""
@@ -124,9 +127,7 @@ class Shelf:
     def _depart(self, pk: int, revision: int) -> None:
         # Remembered, because older rows of it may still be on their way and must not bring it back.
         self._rows.pop(pk, None)
-        self._gone[pk] = revision
-        if len(self._gone) > _REMEMBERED_DEPARTURES:
-            del self._gone[next(iter(self._gone))]
+        _remember(self._gone, pk, revision)
 
     def _absent(self, by_service: Mapping[str, list[InstanceRow]], revision: int) -> dict[str, set[int]]:
         """Take note that held instances that are not among the rows have left, unless newer than ``revision``."""
@@ -143,8 +144,10 @@ class Shelf:
         new = replace(new, impaired=self._impaired(new))
         if new.instances.rows:
             self.snapshots[new.name] = new
+            self._left.pop(new.name, None)
         else:
             self.snapshots.pop(new.name, None)
+            _remember(self._left, new.name, new.revision)
         self.generation += 1
         same = (old.status, old.company_id) == (new.status, new.company_id)
         return [*([] if same else self._refresh_dependents(new.name)), new]
@@ -180,6 +183,12 @@ class Shelf:
             return found.status if found and visible(found.company_id, own) else None
 
         return impaired(snapshot.instances.dependencies, status_of)
+
+
+def _remember(departures: dict[_Key, int], key: _Key, revision: int) -> None:
+    departures[key] = revision
+    if len(departures) > _REMEMBERED_DEPARTURES:
+        del departures[next(iter(departures))]
 
 
 def _updated(instances: Instances, news: Iterable[InstanceRow], leaving: Collection[int]) -> Instances:

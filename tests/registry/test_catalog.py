@@ -26,6 +26,12 @@ class TestNews:
         assert ids(shown(catalog, "p")) == ["10.0.0.2:8000"]
         assert catalog.revision == 4
 
+    def test_a_service_that_left_and_an_older_instance_of_it_that_comes_late(self) -> None:
+        catalog = loaded(row(1, "p", 1))
+        catalog.apply(change(row(1, "p", 3, status="deregistered")))
+        catalog.apply(change(row(2, "p", 2)))
+        assert (ids(shown(catalog, "p")), shown(catalog, "p")["revision"]) == (["10.0.0.2:8000"], 3)
+
     def test_what_left_may_return(self) -> None:
         catalog = loaded(row(1, "p", 1))
         catalog.apply(change(row(1, "p", 2, status="deregistered")))
