@@ -34,6 +34,7 @@ class HubFacts:
         backlog_seconds: how long the oldest entry of the outbox has waited.
         parked: entries of the outbox that cannot be sent.
         stale_seconds: for how long nobody could confirm the catalogue; None while it is current.
+        unhandled_seconds: how long the oldest event of a service has waited for the hub's consumer.
         duties: when somebody last polled (``poll``) and swept (``sweep``).
     """
 
@@ -42,6 +43,7 @@ class HubFacts:
     backlog_seconds: float
     parked: int
     stale_seconds: float | None
+    unhandled_seconds: float
     duties: Mapping[str, dt.datetime]
 
 
@@ -73,6 +75,10 @@ def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
     if facts.backlog_seconds > BACKLOG_SECONDS and not facts.relay_away:
         text = f"Changes wait for {facts.backlog_seconds:.0f} s to be sent."
         found.append(HubTrouble(Status.DEGRADED, "outbox", text, "Look into the relay's log; nothing is lost."))
+    if facts.unhandled_seconds > BACKLOG_SECONDS:
+        text = f"Events of services have waited for {facts.unhandled_seconds:.0f} s to be handled; none is lost."
+        mend = "Start the consumer (manage.py consume_events), or look into its log."
+        found.append(HubTrouble(Status.DEGRADED, "consumer", text, mend))
     if facts.parked:
         text = f"{facts.parked:,} events could not be sent and were set aside."
         found.append(

@@ -7,7 +7,8 @@ from typing import Any
 from apps.console.home import HubFacts, hub_troubles
 from apps.console.picture import Neighbourhood
 from apps.core import health
-from apps.events.selectors import outbox_state
+from apps.core.redis import RedisError
+from apps.events.selectors import outbox_state, unhandled_seconds
 from apps.registry import selectors as registry
 from xerpium_sdk.wire.registry import Status
 
@@ -59,8 +60,16 @@ def hub_facts() -> HubFacts:
         backlog_seconds=outbox.oldest_seconds,
         parked=outbox.parked,
         stale_seconds=registry.catalogue_staleness(),
+        unhandled_seconds=_unhandled_seconds(),
         duties=registry.duties(),
     )
+
+
+def _unhandled_seconds() -> float:
+    try:
+        return unhandled_seconds()
+    except RedisError:
+        return 0.0  # the check of Redis says so
 
 
 def neighbourhood() -> Neighbourhood:

@@ -9,7 +9,13 @@ from apps.console.home import HubFacts, hub_troubles
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 QUIET = HubFacts(
-    failed={}, relay_away=False, backlog_seconds=0.2, parked=0, stale_seconds=None, duties={"poll": NOW, "sweep": NOW}
+    failed={},
+    relay_away=False,
+    backlog_seconds=0.2,
+    parked=0,
+    stale_seconds=None,
+    unhandled_seconds=0.4,
+    duties={"poll": NOW, "sweep": NOW},
 )
 
 
@@ -28,6 +34,7 @@ def test_a_hub_in_good_health_is_quiet() -> None:
         (replace(QUIET, parked=1200), "outbox", "1,200 events"),
         (replace(QUIET, stale_seconds=12.3), "catalogue", "12 s"),
         (replace(QUIET, duties={"poll": NOW, "sweep": NOW - dt.timedelta(minutes=4)}), "expiry", "for 4 min"),
+        (replace(QUIET, unhandled_seconds=31.0), "consumer", "waited for 31 s"),
         (replace(QUIET, duties={"sweep": NOW}), "health checks", "since the hub was set up"),
     ],
 )

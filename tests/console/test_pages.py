@@ -9,10 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.core import redis
 from apps.registry.models import Protection
 from tests.support.registry import relaying
 from tests.support.services import make_stale, poll, report, run
 from tests.support.wait import wait_until
+from xerpium_sdk.wire.keys import STREAM_EVENTS
 from xerpium_sdk.wire.registry import Status
 
 H, U, DR, ST = Status.HEALTHY, Status.UNHEALTHY, Status.DRAINING, Status.STALE
@@ -84,6 +86,16 @@ def test_a_healthy_hub_is_quiet(operator: Client) -> None:
     with relaying():
         # The checks of the hub's own parts are made once a second.
         wait_until(is_quiet, description="the home page to be quiet")
+
+
+def test_events_that_nobody_handles_are_told(operator: Client) -> None:
+    old = f"{int(timezone.now().timestamp() - 31) * 1000}-0"
+    redis.client().xadd(STREAM_EVENTS, {"event_id": "x"}, id=old)
+    assert "The hub: consumer" in wrong(html(operator, "/admin/"))
+    redis.client().xgroup_create(STREAM_EVENTS, "hub-core", id="0")
+    assert "The hub: consumer" in wrong(html(operator, "/admin/"))
+    redis.client().xreadgroup("hub-core", "here", {STREAM_EVENTS: ">"})
+    assert "The hub: consumer" not in wrong(html(operator, "/admin/"))
 
 
 def test_protection_is_told_with_since_when_why_and_what_it_means(operator: Client) -> None:

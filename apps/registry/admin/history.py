@@ -29,6 +29,7 @@ class HistoryAdmin(ReadOnlyModelAdmin):
     list_per_page = 50
     list_select_related = ("service",)
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = InfinitePaginator
     search_fields = ("=service__name",)
     search_help_text = "Name of a service, in full"

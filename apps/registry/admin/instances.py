@@ -33,6 +33,7 @@ class InstanceAdmin(operating.Operating, ReadOnlyModelAdmin):
     list_per_page = 50
     list_select_related = ("service", "vitals")
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     hides_departed = True
     empty_template = "registry/empty.html"
     search_fields = ("instance_id",)

@@ -36,6 +36,7 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
     list_fullwidth = True
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     hides_departed = True
     empty_template = "registry/empty.html"
     search_fields = ("name",)
