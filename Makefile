@@ -23,15 +23,13 @@ run: $(INSTALLED)  ## Start the hub with its engines and two example services; C
 test: $(INSTALLED)  ## Run all tests, on PostgreSQL and Redis from wheels.
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(PYTEST_ARGS)
 
-check: lint test  ## Run every check there is: format, lint, types, imports, migrations, generated code, settings, tests.
+check: lint test  ## Run every check there is: format, lint, types, imports, generated code, settings, and the tests.
 
 lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	DEBUG=1 $(BIN)/mypy apps xerpium sdk/src examples tools tests/support
 	DEBUG=1 $(BIN)/lint-imports
-	@# It would like to ask a database for its history and can do without.
-	LOG_LEVEL=ERROR $(BIN)/python -W ignore:Got manage.py makemigrations --check --dry-run
 	$(BIN)/python tools/unasync.py --check
 	env -u DEBUG -u HUB_OPEN ALLOWED_HOSTS=hub.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING

@@ -33,6 +33,11 @@ def test_the_first_operator_is_created_once_and_keeps_the_password(settings):
 
 
 @pytest.mark.django_db
+def test_the_migrations_say_what_the_models_say():
+    call_command("makemigrations", "--check", "--dry-run", stdout=io.StringIO())
+
+
+@pytest.mark.django_db
 def test_a_hub_with_an_operator_needs_no_password(settings):
     settings.HUB_ADMIN_PASSWORD = ""
     with pytest.raises(CommandError, match="set HUB_ADMIN_PASSWORD"):
