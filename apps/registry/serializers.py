@@ -172,7 +172,7 @@ def modest(value: dict[str, Any]) -> None:
 
 
 class Text(serializers.CharField):
-    """A text as it is. What can be no text (NUL, lone surrogates) the JSON parser has refused: nobody looks again."""
+    """A text in a body, as it is: what is no text (NUL, lone surrogates) the JSON parser has refused already."""
 
     def __init__(self, *validators: Any, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
@@ -250,15 +250,20 @@ class ReasonSerializer(StrictSerializer):
     reason = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
+def _parameter(**options: Any) -> serializers.CharField:
+    """Return the declaration of a text in an address, which may hold what a body may not: U+0000 is refused here."""
+    return serializers.CharField(trim_whitespace=False, **options)
+
+
 class ServiceListQuery(ListQuery):
     """Filters of ``GET services/``."""
 
-    tag = Text(max_length=100, required=False)
-    capability = Text(max_length=100, required=False)
+    tag = _parameter(max_length=100, required=False)
+    capability = _parameter(max_length=100, required=False)
     status = serializers.ChoiceField(choices=models.STATUS_CHOICES, required=False, help_text="Of the service.")
-    dependency = Text(max_length=100, required=False, help_text="Who declares this one.")
+    dependency = _parameter(max_length=100, required=False, help_text="Who declares this one.")
     company_id = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-    q = Text(max_length=100, required=False, help_text="Part of a name, a tag or a capability.")
+    q = _parameter(max_length=100, required=False, help_text="Part of a name, a tag or a capability.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Read the status as a status."""
@@ -270,8 +275,8 @@ class ServiceListQuery(ListQuery):
 class BlockingQuery(Query):
     """Parameters of ``GET services/{name}``."""
 
-    version = Text(max_length=256, required=False, help_text="An npm-style range, such as ^1.2.")
-    zone = Text(max_length=100, required=False, help_text="Instances of this zone come first.")
+    version = _parameter(max_length=256, required=False, help_text="An npm-style range, such as ^1.2.")
+    zone = _parameter(max_length=100, required=False, help_text="Instances of this zone come first.")
     wait = serializers.IntegerField(min_value=0, max_value=60, required=False, help_text="Seconds.")
     revision = serializers.IntegerField(min_value=0, max_value=2**63 - 1, required=False)
 
@@ -279,4 +284,4 @@ class BlockingQuery(Query):
 class HistoryQuery(ListQuery):
     """Parameters of a service's history."""
 
-    instance_id = Text(max_length=200, required=False)
+    instance_id = _parameter(max_length=200, required=False)
