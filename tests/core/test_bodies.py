@@ -9,9 +9,11 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
+from django.urls import get_resolver
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.test_access import routes
 from tests.core.test_strictjson import REFUSED
 from tests.core.urls import EchoView, SmallView
 
@@ -43,6 +45,23 @@ def test_reads_json_with_every_verb_that_writes(method: str) -> None:
 def test_a_nasty_body_is_a_400_or_a_413_and_nothing_worse(client: Client, body: bytes) -> None:
     answer = client.post("/api/v1/echo", data=body, content_type=JSON)
     assert problem(answer) == (400, "malformed_body")
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("xerpium.urls")
+def test_no_route_of_the_hub_fails_at_a_nasty_body(client: Client) -> None:
+    writes = [
+        (path, verb)
+        for path, pattern in routes(get_resolver("xerpium.urls").url_patterns)
+        for verb in ("post", "put", "patch")
+        if path.startswith("/api/v1/") and hasattr(getattr(pattern.callback, "view_class", None), verb)
+    ]
+    assert writes
+    for path, verb in writes:
+        address = "/".join("a" if "<" in part else part for part in path.split("/"))
+        for name, body in REFUSED.items():
+            answer = getattr(client, verb)(address, data=body, content_type=JSON)
+            assert answer.status_code == 400 or (body == b"" and answer.status_code == 404), (address, name)
 
 
 @given(st.binary(max_size=60))

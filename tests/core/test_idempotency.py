@@ -18,6 +18,7 @@ from apps.core import idempotency
 from apps.core.idempotency import Claim, answer_once
 from apps.core.models import IdempotencyRecord
 from tests.core.urls import ThingsView
+from xerpium.celery import app
 
 pytestmark = [pytest.mark.urls("tests.core.urls"), pytest.mark.django_db]
 
@@ -168,6 +169,15 @@ def test_old_answers_are_pruned_in_batches(client: Client) -> None:
     assert idempotency.prune(now, batch=2) == 3
     assert set(IdempotencyRecord.objects.values_list("key", flat=True)) == {"k0", "k23"}
     assert idempotency.prune(now) == 0
+
+
+def test_every_periodic_task_that_is_planned_exists(client: Client) -> None:
+    app.loader.import_default_modules()
+    planned = {row["task"] for row in app.conf.beat_schedule.values()}
+    assert planned <= set(app.tasks)
+    post(client)
+    IdempotencyRecord.objects.update(created_at=timezone.now() - idempotency.KEPT)
+    assert app.tasks["core.prune_idempotency_keys"].apply().get() == 1
 
 
 @pytest.mark.django_db(transaction=True)
