@@ -61,7 +61,11 @@ def test_no_route_of_the_hub_fails_at_a_nasty_body(client: Client) -> None:
         address = "/".join("a" if "<" in part else part for part in path.split("/"))
         for name, body in REFUSED.items():
             answer = getattr(client, verb)(address, data=body, content_type=JSON)
-            assert answer.status_code == 400 or (body == b"" and answer.status_code == 404), (address, name)
+            # 404 where nothing is at the address: what was sent there is not even looked at.
+            assert answer.status_code == 400 or ("a" in address.split("/") and answer.status_code == 404), (
+                address,
+                name,
+            )
 
 
 @given(st.binary(max_size=60))
