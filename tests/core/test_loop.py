@@ -16,6 +16,9 @@ from django.db import OperationalError
 from apps.core import redis
 from apps.core.loop import OUTAGES, RunForever, StopFlag
 
+# The loop asks after this thread's connection, which tests before these may have left open.
+pytestmark = pytest.mark.django_db
+
 AWAY = OperationalError("connection to server failed:\nConnection refused")
 
 
