@@ -164,7 +164,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "apps.core.csp.PagesCSPMiddleware",
 ]
 TEMPLATES = [
     {
@@ -188,7 +188,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 3600
 
-# --- Console ------------------------------------------------------------------------------------------------------------------
+# --- Console ----------------------------------------------------------------------------------------------------------
 UNFOLD = {
     "SITE_TITLE": "XERPIUM",
     "SITE_HEADER": "XERPIUM",
@@ -225,7 +225,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
-# Unfold's Alpine evaluates its attributes ('unsafe-eval') and its pages carry style elements; no script stands in a page.
+# Unfold's Alpine evaluates its attributes ('unsafe-eval') and its pages carry style elements; no page carries a script.
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ("/api/v1/",),
     "DIRECTIVES": {
