@@ -75,7 +75,8 @@ class Child:
         """Ask until it answers; a part that is known by its words is not asked."""
         if self.part.answers is None:
             return
-        while not await asyncio.to_thread(self.part.answers):  # noqa: ASYNC110 - another process sets no event here
+        # Another process sets no event here; and a server can be quicker than the news that it was started.
+        while not await asyncio.to_thread(self.part.answers) or self.pid is None:  # noqa: ASYNC110
             await asyncio.sleep(ASK_AGAIN_SECONDS)
         self._now_answering()
 
