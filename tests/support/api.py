@@ -15,6 +15,7 @@ class Api:
 
     def __init__(self, client: Client | None = None) -> None:
         self._client = client or Client(raise_request_exception=False)
+        self._client.defaults.setdefault("HTTP_HOST", "127.0.0.1:8000")
 
     def send(
         self,

@@ -69,6 +69,8 @@ def _drop_old_partitions(cursor: CursorWrapper, now: dt.datetime) -> None:
         found = PARTITION.fullmatch(name)
         if found and dt.datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=dt.UTC).date() < last_kept:
             cursor.execute(f"DROP TABLE {name}")
+    # What never got a day's partition of its own is few, and goes row by row.
+    cursor.execute("DELETE FROM registry_pollresult_other WHERE at < %s", [last_kept])
 
 
 def registry_prune(*, now: dt.datetime) -> Pruned:
