@@ -49,18 +49,15 @@ def home_page(*, now: dt.datetime) -> dict[str, Any]:
 def hub_facts() -> HubFacts:
     """Return what is known of the hub's own parts."""
     checks = health.report().checks
+    failed = {name: str(c.result.details.get("error", "")) for name, c in checks.items() if not c.result.healthy}
     outbox = outbox_state()
     return HubFacts(
-        failed={
-            name: str(check.result.details.get("error", ""))
-            for name, check in checks.items()
-            if not check.result.healthy
-        },
+        failed=failed,
         relay_away=checks["redis"].result.details.get("relay") == "away",
         backlog_seconds=outbox.oldest_seconds,
         parked=outbox.parked,
         stale_seconds=registry.catalogue_staleness(),
-        unhandled_seconds=_unhandled_seconds(),
+        unhandled_seconds=0.0 if "redis" in failed else _unhandled_seconds(),
         duties=registry.duties(),
     )
 
@@ -69,7 +66,7 @@ def _unhandled_seconds() -> float:
     try:
         return unhandled_seconds()
     except RedisError:
-        return 0.0  # the check of Redis says so
+        return 0.0  # it went away just now: its check will say so
 
 
 def neighbourhood() -> Neighbourhood:

@@ -21,8 +21,11 @@ def icon_html(status: str) -> SafeString:
     )
 
 
-def badge_html(status: str, count: int | None = None) -> SafeString:
-    """Return the badge of a status: colour, icon and word; with ``count`` in front of the word where there are many."""
+def badge_html(status: str, count: int | None = None, word: str = "") -> SafeString:
+    """Return the badge of a status: colour, icon and word.
+
+    With ``count`` in front of the word where there are many, and with another ``word`` for what only looks like it.
+    """
     badge = badge_of(status)
     return format_html(
         '<span class="hub-badge hub-tone-{}" title="{}">'
@@ -30,7 +33,7 @@ def badge_html(status: str, count: int | None = None) -> SafeString:
         badge.tone,
         badge.meaning,
         badge.icon,
-        badge.word if count is None else f"{count:,} {badge.word}",
+        word or (badge.word if count is None else f"{count:,} {badge.word}"),
     )
 
 

@@ -27,11 +27,12 @@ LONG_DRAIN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. ``status`` says how bad it is and gives it its sign."""
+    """One thing that is wrong. ``status`` says how bad it is; ``word`` names it where no status does."""
 
     status: Status
     text: str
     mend: str = ""
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,8 @@ def status_finding(statuses: Mapping[Status, int], status: Status) -> Finding | 
         case Status.STARTING:
             text = f"No instance is ready yet: {_listed(lame)}."
             return Finding(status, text, "They count once a check or a report is good.")
+        case Status.DEGRADED if sum(lame.values()) == total:
+            return Finding(status, f"{_all_of(total)} not well: {_listed(lame)}.", "Callers still get answers.")
         case Status.DEGRADED:
             return Finding(status, f"{_some_of(lame, total)}.", "The others answer meanwhile.")
         case _ if lame:
@@ -160,4 +163,4 @@ def cycle_finding(cycle: Sequence[str]) -> Finding:
     """Return what a circle of dependencies means; ``cycle`` is closed (first name = last)."""
     text = f"Needs itself in a circle: {' → '.join(cycle)}."
     mend = "When one of them is down, none of them can start cleanly: cut one dependency."
-    return Finding(Status.DEGRADED, text, mend)
+    return Finding(Status.DEGRADED, text, mend, "circle")

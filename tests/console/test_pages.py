@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.core import redis
 from apps.registry.models import Protection
-from tests.support.registry import relaying
+from tests.support.registry import NO_REDIS, redis_at, relaying
 from tests.support.services import make_stale, poll, report, run
 from tests.support.wait import wait_until
 from xerpium_sdk.wire.keys import STREAM_EVENTS
@@ -88,10 +88,20 @@ def test_a_healthy_hub_is_quiet(operator: Client) -> None:
         wait_until(is_quiet, description="the home page to be quiet")
 
 
+def test_a_redis_that_is_away_is_told_and_the_page_still_works(operator: Client) -> None:
+    run("orders", [U])
+    with redis_at(NO_REDIS):
+        # The checks of the hub's own parts are made once a second.
+        wait_until(lambda: "Redis is away" in html(operator, "/admin/"), description="the home page to say so")
+        assert "orders" in wrong(html(operator, "/admin/"))
+        assert "10.0.0.1:8000" in html(operator, "/admin/registry/service/orders/change/")
+
+
 def test_events_that_nobody_handles_are_told(operator: Client) -> None:
     old = f"{int(timezone.now().timestamp() - 31) * 1000}-0"
     redis.client().xadd(STREAM_EVENTS, {"event_id": "x"}, id=old)
-    assert "The hub: consumer" in wrong(html(operator, "/admin/"))
+    # The test before may have left word of a Redis that is away, for a second.
+    wait_until(lambda: "The hub: consumer" in wrong(html(operator, "/admin/")), description="the page to tell")
     redis.client().xgroup_create(STREAM_EVENTS, "hub-core", id="0")
     assert "The hub: consumer" in wrong(html(operator, "/admin/"))
     redis.client().xreadgroup("hub-core", "here", {STREAM_EVENTS: ">"})

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
@@ -220,6 +222,13 @@ def test_the_home_page_follows_what_happens_in_place_and_says_when_it_cannot(win
     expect(page.locator("#live-sign")).to_have_text("Live")
 
 
+def test_a_page_whose_session_is_over_says_so(windows: Windows, anna: User) -> None:
+    page = windows.open(anna).open("/admin/")
+    Session.objects.all().delete()
+    cache.clear()
+    expect(page.locator("#live-sign")).to_contain_text("Your session is over")
+
+
 @pytest.mark.usefixtures("town")
 def test_what_is_under_the_pointer_does_not_change_under_it(windows: Windows, anna: User) -> None:
     page = windows.open(anna).open("/admin/")
@@ -235,14 +244,18 @@ def test_what_is_under_the_pointer_does_not_change_under_it(windows: Windows, an
 @pytest.mark.usefixtures("town")
 def test_a_service_page_is_live_and_its_times_tick(windows: Windows, anna: User) -> None:
     window = windows.open(anna)
-    page = window.open("/admin/registry/service/new/change/")
-    expect(page.locator("#head")).to_contain_text("No instance is ready yet")
+    page = window.open("/admin/registry/service/mail/change/")
+    expect(page.locator("#head")).to_contain_text("1 of 2 instances is stale")
+    page.get_by_text("The numbers as a table").click()
     first = page.locator("#instances time.hub-ago").first
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC · .+ here", first.get_attribute("title") or "")
     told = first.inner_text()
     expect(first).not_to_have_text(told)
-    report({"service": "new", "instance_id": "10.0.0.1:8000"}, H)
+    report({"service": "mail", "instance_id": "10.0.0.2:8000"}, H)
     expect(page.locator("#head")).to_contain_text("Nothing is wrong here")
+    page.mouse.move(0, 0)
+    expect(page.locator("#history")).to_contain_text("reported healthy")
+    expect(page.get_by_role("region", name="Response times")).to_be_visible()
     assert window.faults == []
 
 

@@ -79,6 +79,8 @@ def test_a_status_is_explained(facts: InstanceFacts, told: str, mend: str) -> No
         ({H: 1, Status.DRAINING: 2}, None),
         ({H: 1, Status.STALE: 1}, "1 of 2 instances is stale."),
         ({H: 1200, U: 2, D: 1}, "3 of 1,203 instances are not well: 2 unhealthy, 1 degraded."),
+        ({D: 1}, "The only instance is not well: 1 degraded."),
+        ({D: 2, U: 1}, "All 3 instances are not well: 1 unhealthy, 2 degraded."),
         ({U: 2, Status.DRAINING: 1}, "No instance works: 2 unhealthy, 1 draining."),
         ({Status.STALE: 1}, "No instance works: 1 stale."),
         ({Status.DRAINING: 1}, "The only instance is out of rotation: nobody gets an answer."),

@@ -43,9 +43,22 @@
 
   // --- live parts ---------------------------------------------------------------------------------------------------
 
-  // A part is exchanged as a whole, but not under the pointer and not while something in it has the focus or is open.
+  // A part is exchanged as a whole, but not while something in it has the focus, and not under a pointer that is in
+  // use: one that was left lying there must not keep the page from telling the truth.
+  const RESTS_AFTER_MS = 8000;
+  let moved = 0;
+  document.addEventListener("pointermove", () => { moved = Date.now(); }, {passive: true});
+
   function busy(part) {
-    return part.matches(":hover") || part.contains(document.activeElement) || part.querySelector("details[open]");
+    const pointed = part.matches(":hover") && Date.now() - moved < RESTS_AFTER_MS;
+    return pointed || part.contains(document.activeElement);
+  }
+
+  function keepOpen(old, part) {
+    const fresh = part.querySelectorAll("details");
+    old.querySelectorAll("details").forEach((details, index) => {
+      if (details.open && fresh[index]) fresh[index].open = true;
+    });
   }
 
   class Live {
@@ -62,8 +75,12 @@
       if (!document.hidden) {
         try {
           const answer = await fetch(this.page.dataset.live, {
-            headers: {"X-Live": "1"}, redirect: "error", signal: AbortSignal.timeout(10000),
+            headers: {"X-Live": "1"}, redirect: "manual", signal: AbortSignal.timeout(10000),
           });
+          if (answer.type === "opaqueredirect") {
+            this.lost("Your session is over: reload the page to log in again.");
+            return;
+          }
           if (!answer.ok) throw new Error(answer.status);
           this.take(await answer.text());
           this.found();
@@ -90,6 +107,7 @@
       const html = part.outerHTML;
       if (this.seen.get(part.id) === html || busy(old)) return;
       this.seen.set(part.id, html);
+      keepOpen(old, part);
       old.replaceWith(part);
     }
 
@@ -99,11 +117,11 @@
       write(this.sign, "Live");
     }
 
-    lost() {
+    lost(told) {
       this.failedSince ??= new Date();
       this.sign.dataset.lost = "1";
       const since = this.failedSince.toLocaleTimeString();
-      write(this.sign, `Connection lost at ${since}: what you see is as of then. Trying again.`);
+      write(this.sign, told ?? `Connection lost at ${since}: what you see is as of then. Trying again.`);
     }
   }
 
