@@ -1,8 +1,8 @@
 """Every read of the registry that others may use."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from django.db.models import Case, QuerySet, When
 
@@ -10,7 +10,7 @@ from apps.core.errors import NotFound
 from apps.registry import links, observed
 from apps.registry.catalog import Catalog, Companies, visible
 from apps.registry.live import live
-from apps.registry.models import HistoryEntry, Instance, PollHour, PollResult, Protection, Service
+from apps.registry.models import HistoryEntry, Instance, Protection, Service
 from apps.registry.troubles import ServiceState, Trouble, troubles
 from xerpium_sdk.wire.registry import Status
 
@@ -66,19 +66,6 @@ def service_history(name: str, *, companies: Companies = "*") -> QuerySet[Histor
         NotFound: no such service was ever registered, or another company's.
     """
     return service_known(name, companies=companies).history.order_by("-id")
-
-
-def poll_results(instance_pks: Sequence[int], *, since: dt.datetime) -> list[dict[str, Any]]:
-    """Return raw polls ``{instance_id, at, ok, latency_ms}`` since a moment, oldest first."""
-    found = PollResult.objects.filter(instance_id__in=instance_pks, at__gte=since).order_by("at")
-    return [dict(row) for row in found.values("instance_id", "at", "ok", "latency_ms")]
-
-
-def poll_hours(instance_pks: Sequence[int], *, since: dt.datetime) -> list[dict[str, Any]]:
-    """Return the hourly roll-ups of polls since a moment, oldest first."""
-    found = PollHour.objects.filter(instance_id__in=instance_pks, hour__gte=since).order_by("hour")
-    names = ("instance_id", "hour", "polls", "failures", "latency_avg_ms", "latency_p95_ms", "latency_max_ms")
-    return list(found.values(*names))
 
 
 def service_states() -> dict[str, ServiceState]:
