@@ -5,9 +5,11 @@ one more round trip for every request; checking one at most once a second finds 
 """
 
 import time
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import psycopg
 from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -17,16 +19,23 @@ CHECK_SECONDS = 1.0
 _checked: "WeakKeyDictionary[Connection[Any], float]" = WeakKeyDictionary()
 
 
-def check_now_and_then(connection: "Connection[Any]") -> None:
-    """Check a connection that leaves the pool, unless that was done within the last second.
+def check_now_and_then(pool: "ConnectionPool[Any]", connection: "Connection[Any]") -> None:
+    """Check a connection that leaves ``pool``, unless that was done within the last second.
 
     Raises:
-        psycopg.OperationalError: it is broken; the pool replaces it.
+        psycopg.OperationalError: it is broken; the pool replaces it, and all others with it.
     """
     now = time.monotonic()
     if now - _checked.get(connection, 0.0) < CHECK_SECONDS:
         return
-    ConnectionPool.check_connection(connection)
+    try:
+        ConnectionPool.check_connection(connection)
+    except psycopg.OperationalError:
+        # What broke one broke them all. The pool would find that out one by one, with a growing pause after each, and
+        # somebody who asks for a connection meanwhile is let down: for ten seconds, with a dozen.
+        if now - pool._drained_at >= CHECK_SECONDS:
+            pool.drain()
+        raise
     _checked[connection] = now
 
 
@@ -38,5 +47,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """The pool of this alias; Django has no option for its check, only on or off."""
         pool = super().pool
         if pool is not None:
-            pool._check = check_now_and_then
+            pool._check = partial(check_now_and_then, pool)
         return pool  # type: ignore[no-any-return]  # as above
