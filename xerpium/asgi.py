@@ -4,17 +4,16 @@ Django's own ASGI handler costs six times its WSGI one, so it is not used (docs/
 """
 
 import os
-from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerpium.settings")
 
-from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
 from xerpium.wsgi import application as wsgi_application
 
 # isort: split
 from apps.core.asgi import Application, Receive, Scope, Send
+from apps.core.bridge import Bridge
 from apps.core.quick import Quick
 from apps.registry.edge import RegistryEdge
 
@@ -55,5 +54,5 @@ class Hub:
                 return
 
 
-django = cast(Application, WSGIMiddleware(cast(Any, wsgi_application), workers=DJANGO_THREADS))
+django = Bridge(wsgi_application, threads=DJANGO_THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 application = Hub(django, fast_paths=settings.EDGE_FAST_PATHS)

@@ -104,6 +104,12 @@ class Request:
         await self.send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
 
 
+async def disconnected(receive: Receive) -> None:
+    """Return when the client has gone; what else it sends until then is passed over."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def replaying(body: bytes, receive: Receive) -> Receive:
     """Return a ``receive`` that gives ``body`` once more, for handing a request over after its body was read."""
     given = False

@@ -56,7 +56,7 @@ def _declared_length(request: HttpRequest) -> int | None:
 def _read_undeclared(request: HttpRequest, limit: int) -> bytes:
     """Read a chunked body: Django takes a missing length for an empty body, so the server's own stream is asked.
 
-    WSGI servers say with ``wsgi.input_terminated`` that reading to the end is safe; a2wsgi is, and does not say so.
+    WSGI servers say with ``wsgi.input_terminated`` that reading to the end is safe.
     """
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if not chunked and not request.META.get("wsgi.input_terminated"):

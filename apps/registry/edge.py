@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl
 import orjson
 
 from apps.core import strictjson
-from apps.core.asgi import JSON, SECURITY, Application, Header, Receive, Request, Scope, Send, replaying
+from apps.core.asgi import JSON, SECURITY, Application, Header, Receive, Request, Scope, Send, disconnected, replaying
+from apps.core.bridge import declares_body
 from apps.core.errors import Unavailable
 from apps.core.etags import matches
 from apps.core.quick import PlainGet
@@ -87,7 +88,8 @@ class RegistryEdge:
             return await django(scope, receive, send)
         if request.path == HEALTH and request.method == "POST" and not request.query:
             return await self._report(request, django)
-        if request.method in ("GET", "HEAD"):
+        # Waiting watches for the client's leaving, which would take a body away from Django.
+        if request.method in ("GET", "HEAD") and not declares_body(scope):
             if request.path == STREAM and request.method == "GET" and not request.query:
                 if await self._stream(request, self._feed):
                     return None
@@ -115,7 +117,7 @@ class RegistryEdge:
 
         Who is still unknown then is left to the twin, as a query that need not wait any more.
         """
-        gone = asyncio.ensure_future(_disconnected(request.receive))
+        gone = asyncio.ensure_future(disconnected(request.receive))
         try:
             record = await self._newer(feed, name, revision, wait, gone)
             left = gone.done()
@@ -206,7 +208,7 @@ class RegistryEdge:
                 return False
             fast_answers["stream"] += 1
             await request.begin(200, [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()])
-            gone = asyncio.ensure_future(_disconnected(request.receive))
+            gone = asyncio.ensure_future(disconnected(request.receive))
             frames = feed.frames(stream, since)
             try:
                 await _send_until_gone(frames, gone, request.send)
@@ -253,11 +255,6 @@ async def _send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[
         except TimeoutError:
             # It has stopped reading. An answer that ends too early makes the server close the connection.
             return
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def blocking_query(query: bytes) -> dict[str, int] | None:

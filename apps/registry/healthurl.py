@@ -291,7 +291,9 @@ def parse_url(text: str, policy: Policy) -> HealthURL:
     host = _host(match["host"].lower())
     port = int(match["port"] or DEFAULT_PORTS[scheme])
     _judge_port(host, port, policy)
-    path_and_query = (match["path"] or "/") + (match["query"] or "")
+    # An empty query is dropped, as those who fetch drop it.
+    query = match["query"] or ""
+    path_and_query = (match["path"] or "/") + ("" if query == "?" else query)
     return HealthURL(scheme, host, port, path_and_query, f"{scheme}://{_authority(scheme, host, port)}{path_and_query}")
 
 

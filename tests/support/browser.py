@@ -32,13 +32,14 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A browser; the tests that want one are skipped where there is none."""
     path = find_chromium()
     if path is None:
         pytest.skip("No Chromium on this machine: browser tests are skipped (Debian's package is `chromium`).")
-    # Playwright's synchronous face runs an event loop in this thread; Django would take every query for a mistake.
+    # Playwright's synchronous face runs an event loop in this thread, so it must not outlive its module: others run
+    # their own. And Django would take every query for a mistake.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
         with sync_playwright() as playwright:
