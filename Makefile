@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 PYTEST_ARGS ?=
+CHAOS_ARGS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -12,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint bench lock
+.PHONY: help run test check lint bench chaos lock
 
 help:  ## List what can be made.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,6 +37,9 @@ lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
 
 bench: $(INSTALLED)  ## Measure the hub against its peers; takes some minutes and wants a quiet machine.
 	@exec $(BIN)/python -m benchmarks
+
+chaos: $(INSTALLED)  ## Kill, freeze and empty each part of a running hub, and count what is lost; takes some minutes.
+	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 lock: $(INSTALLED)  ## Compile requirements.in into requirements.txt.
 	$(BIN)/uv pip compile --quiet --no-header --annotation-style line --python-version 3.11 requirements.in -o requirements.txt

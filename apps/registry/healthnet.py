@@ -64,6 +64,7 @@ class JudgingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        """Return the addresses of ``host``; raises what the judge raises when one of them is not allowed."""
         addresses = await resolve(host, port, pool=self._pool)
         for address in addresses:
             self._judge(address, port)
@@ -88,6 +89,7 @@ class BoundedHandler(ResponseHandler):
         self._allowance = allowance
 
     def data_received(self, data: bytes) -> None:
+        """Take what is left of the allowance and stop reading when that is used up; asyncio calls this."""
         data = data[: self._allowance]
         self._allowance -= len(data)
         if not self._allowance and self.transport is not None:
@@ -95,7 +97,7 @@ class BoundedHandler(ResponseHandler):
         super().data_received(data)
 
     def close(self) -> None:
-        # Not politely: a TLS peer that never says goodbye would keep the socket for another 30 s.
+        """Close, not politely: a TLS peer that never says goodbye would keep the socket for another 30 s."""
         self.abort()
 
 
@@ -129,6 +131,7 @@ class JudgingConnector(aiohttp.TCPConnector):
         traces: list[Any],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the signature is aiohttp's
     ) -> aiohttp.connector.Connection:
+        """Return a connection whose peer was judged; raises what the judge raises."""
         connection = await super().connect(req, traces, timeout)
         try:
             self._judge_peer(connection.transport)
