@@ -13,7 +13,11 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
+<<<<<<< ours
 .PHONY: help run test check lint bench chaos lock
+=======
+.PHONY: help run test fuzz check lint bench lock
+>>>>>>> theirs
 
 help:  ## List what can be made.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +27,9 @@ run: $(INSTALLED)  ## Start the hub with its engines and two example services; C
 
 test: $(INSTALLED)  ## Run all tests, on PostgreSQL and Redis from wheels.
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(PYTEST_ARGS)
+
+fuzz: $(INSTALLED)  ## Send the API many made-up requests, as its own OpenAPI document describes them.
+	@SCHEMATHESIS_EXAMPLES=1000 SCHEMATHESIS_SEED=$$(date +%s) exec $(BIN)/python -m pytest tests/contract/test_openapi.py --timeout=0 $(PYTEST_ARGS)
 
 check: lint test  ## Run every check there is: format, lint, types, imports, generated code, settings, and the tests.
 

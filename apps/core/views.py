@@ -1,6 +1,6 @@
 """The base of every REST view: strict input, declared parameters, ETags, idempotency, problems."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, ClassVar, cast
 
@@ -57,6 +57,7 @@ class HubView(APIView):
     body_required: ClassVar[bool] = True
 
     query: dict[str, Any]
+    handler: Callable[..., HttpResponseBase]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer ``request``; every exception becomes a problem document."""
@@ -80,9 +81,17 @@ class HubView(APIView):
         )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check who asks, then what they ask by query parameters."""
+        """Check who asks, whether this route knows the verb, then what is asked by query parameters."""
         super().initial(request, *args, **kwargs)
+        self.handler = self._handler_of(str(request.method))
         self.query = self.read_query(request)
+
+    def _handler_of(self, method: str) -> Callable[..., HttpResponseBase]:
+        verb = method.lower()
+        handler = getattr(self, verb, None) if verb in self.http_method_names else None
+        if handler is None:
+            raise MethodNotAllowed(method, self.allowed_methods)
+        return cast("Callable[..., HttpResponseBase]", handler)
 
     def read_query(self, request: Request) -> dict[str, Any]:
         """Return the checked query parameters; HEAD takes those of GET."""
@@ -97,14 +106,10 @@ class HubView(APIView):
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def _answer(self, request: HubRequest) -> HttpResponseBase:
-        verb = str(request.method).lower()
-        handler = getattr(self, verb, None) if verb in self.http_method_names else None
-        if handler is None:
-            raise MethodNotAllowed(str(request.method), self.allowed_methods)
-        if verb not in WRITES or idempotency.HEADER not in request.headers:
-            return self._finished(handler(request, *self.args, **self.kwargs))
+        if str(request.method).lower() not in WRITES or idempotency.HEADER not in request.headers:
+            return self._finished(self.handler(request, *self.args, **self.kwargs))
         claim = idempotency.Claim.of(request._request, caller=_scope_of(request), body=request.body_bytes())
-        return idempotency.answer_once(claim, lambda: self._finished(handler(request, *self.args, **self.kwargs)))
+        return idempotency.answer_once(claim, lambda: self._finished(self.handler(request, *self.args, **self.kwargs)))
 
     def _finished(self, response: HttpResponseBase) -> HttpResponseBase:
         """Render the answer; a read that is not live gets its ETag, or becomes a 304."""

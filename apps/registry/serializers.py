@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import orjson
 from django.conf import settings
 from django.core.validators import ProhibitNullCharactersValidator
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
@@ -39,6 +40,13 @@ NAME = re.compile(models.NAME_PATTERN.removeprefix("^").removesuffix("$"))
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 INSTANCE_ID = re.compile(r"[^\x00-\x20\x7f/?#\\]{1,200}")
+# For the OpenAPI document, in the regular expressions of ECMA-262.
+ID_PATTERN = r"^[^\u0000-\u0020\u007f/?#\\]{1,200}$"
+SEMVER_PATTERN = (
+    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
+    r"(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
+    r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$"
+)
 MAX_ITEMS = 100
 MAX_METADATA_BYTES = 16_384
 
@@ -172,10 +180,15 @@ def modest(value: dict[str, Any]) -> None:
 
 
 class Text(serializers.CharField):
-    """A text in a body, as it is: what is no text (NUL, lone surrogates) the JSON parser has refused already."""
+    """A text in a body, as it is: what is no text (NUL, lone surrogates) the JSON parser has refused already.
 
-    def __init__(self, *validators: Any, **options: Any) -> None:
+    ``pattern`` is for the OpenAPI document; the rule itself is a validator, which can say what is wrong.
+    """
+
+    def __init__(self, *validators: Any, pattern: str = "", **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
+        if pattern:
+            set_override(self, "field", {"type": "string", "maxLength": self.max_length, "pattern": pattern})
         needless = (ProhibitNullCharactersValidator, ProhibitSurrogateCharactersValidator)
         self.validators = [*(one for one in self.validators if not isinstance(one, needless)), *validators]
 
@@ -196,35 +209,49 @@ class WordList(serializers.ListField):
 class NameList(WordList):
     """A list of services' names."""
 
-    child = Text(service_name, max_length=100)
+    child = Text(service_name, max_length=100, pattern=models.NAME_PATTERN)
 
 
 class RegistrationSerializer(StrictSerializer):
     """``POST services/register``."""
 
-    name = Text(service_name, max_length=100)
-    version = Text(semver, max_length=100)
-    host = Text(host, max_length=253)
+    name = Text(service_name, max_length=100, pattern=models.NAME_PATTERN, help_text="Unique in the hub.")
+    version = Text(semver, max_length=100, pattern=SEMVER_PATTERN, help_text="SemVer 2.0.0.")
+    host = Text(host, max_length=253, help_text="Where others reach this instance; not 0.0.0.0 or ::.")
     port = serializers.IntegerField(min_value=1, max_value=65535)
-    health_check_url = Text(health_url, max_length=2048)
+    health_check_url = Text(health_url, max_length=2048, help_text="Polled by the hub, where its policy allows that.")
     api_base_url = Text(http_url, max_length=2048)
     api_docs_url = Text(http_url, max_length=2048, required=False, allow_null=True, default=None)
     tags = WordList(required=False, default=list)
     capabilities = WordList(required=False, default=list)
-    dependencies = NameList(required=False, default=list)
-    instance_id = Text(instance_id, max_length=200, required=False)
-    weight = serializers.IntegerField(min_value=0, max_value=models.MAX_WEIGHT, required=False, default=100)
+    dependencies = NameList(required=False, default=list, help_text="Names of the services that this one needs.")
+    instance_id = Text(
+        instance_id, max_length=200, required=False, pattern=ID_PATTERN, help_text="By default `host:port`."
+    )
+    weight = serializers.IntegerField(
+        min_value=0, max_value=models.MAX_WEIGHT, required=False, default=100, help_text="Share of the work."
+    )
     zone = Text(word, max_length=100, required=False, allow_null=True, default=None)
     metadata = serializers.DictField(required=False, default=dict, validators=[modest])
     lease_seconds = serializers.IntegerField(
-        min_value=models.MIN_LEASE_SECONDS, max_value=models.MAX_LEASE_SECONDS, required=False, default=90
+        min_value=models.MIN_LEASE_SECONDS,
+        max_value=models.MAX_LEASE_SECONDS,
+        required=False,
+        default=90,
+        help_text="How long it may be silent before it goes stale.",
     )
     deregister_after_seconds = serializers.IntegerField(
-        min_value=models.MIN_DEREGISTER_SECONDS, max_value=models.MAX_DEREGISTER_SECONDS, required=False, default=600
+        min_value=models.MIN_DEREGISTER_SECONDS,
+        max_value=models.MAX_DEREGISTER_SECONDS,
+        required=False,
+        default=600,
+        help_text="How long it may be stale before it leaves.",
     )
-    poll_interval_seconds = serializers.IntegerField(min_value=1, max_value=3600, required=False)
+    poll_interval_seconds = serializers.IntegerField(
+        min_value=1, max_value=3600, required=False, help_text="By default as the hub is set up (30)."
+    )
     company_id = serializers.IntegerField(
-        min_value=1, max_value=2**31 - 1, required=False, allow_null=True, default=None
+        min_value=1, max_value=2**31 - 1, required=False, allow_null=True, default=None, help_text="Absent: global."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -32,6 +32,14 @@ from apps.registry.serializers import (
 from apps.registry.services import operations, registration, reports
 from xerpium_sdk.wire.registry import Status
 from xerpium_sdk.wire.versions import VersionRangeError
+
+_STALE = OpenApiParameter(
+    "X-Catalog-Stale",
+    int,
+    OpenApiParameter.HEADER,
+    response=[200, 204, 304],
+    description="For how many seconds nobody could confirm this, because engines are away; absent while all is well.",
+)
 
 # A blocking read or a stream holds a thread of Django's; the event loop, which serves them normally, has no such limit.
 _blocking_slots = threading.BoundedSemaphore(4)
@@ -140,7 +148,10 @@ class RegisterView(HubView):
 class ReportView(HubView):
     """A service says how it is."""
 
-    @extend_schema(request=ReportSerializer, responses={200: answers.ReportOut})
+    @extend_schema(
+        request=ReportSerializer,
+        responses={200: answers.ReportOut, 404: OpenApiResponse(description="Nobody of that name: register again.")},
+    )
     def post(self, request: Request) -> HttpResponseBase:
         """Store a report, which counts at once, and renew the lease.
 
@@ -170,7 +181,7 @@ class ServiceListView(HubView):
 
     queries = {"get": ServiceListQuery}
 
-    @extend_schema(responses={200: answers.ServicePage})
+    @extend_schema(parameters=[_STALE], responses={200: answers.ServicePage})
     def get(self, request: Request) -> HttpResponseBase:
         """List services by name, each with its instances; filters are all optional and all must hold."""
         filters = {name: value for name, value in self.query.items() if name not in ("limit", "cursor")}
@@ -191,7 +202,7 @@ class ServiceView(HubView):
         """Whether this is a blocking query."""
         return "wait" in getattr(self, "query", ())
 
-    @extend_schema(responses={200: answers.ServiceOut, 204: None})
+    @extend_schema(parameters=[_STALE], responses={200: answers.ServiceOut, 204: None})
     def get(self, request: Request, name: str) -> HttpResponseBase:
         """Return a service's record: the fields of its preferred instance, its status, and all its instances.
 
@@ -323,7 +334,7 @@ class HistoryView(HubView):
 class GraphView(HubView):
     """Who depends on whom."""
 
-    @extend_schema(responses={200: answers.GraphOut})
+    @extend_schema(parameters=[_STALE], responses={200: answers.GraphOut})
     def get(self, request: Request) -> HttpResponseBase:
         """Return the dependency graph: nodes with their impact, edges, missing dependencies, cycles."""
         graph = selectors.catalogue().graph(caller_of(request).companies)
