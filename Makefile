@@ -13,11 +13,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-<<<<<<< ours
-.PHONY: help run test check lint bench chaos lock
-=======
-.PHONY: help run test fuzz check lint bench lock
->>>>>>> theirs
+.PHONY: help run test fuzz check lint bench chaos lock
 
 help:  ## List what can be made.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
