@@ -1,6 +1,7 @@
 """``python -m benchmarks``: run all or some of the measurements and print one table each."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -32,6 +33,9 @@ def main() -> int:
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no measurement is called {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    # The prober reads the hub's version from the settings.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerpium.settings")
+    os.environ.setdefault("DEBUG", "1")
     reporter = Reporter(as_json=options.json)
     reporter.machine()
     with Stage(seconds=options.seconds, rounds=options.rounds) as stage:
