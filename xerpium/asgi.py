@@ -18,6 +18,35 @@ from apps.core.quick import Quick
 from apps.registry.edge import RegistryEdge
 
 DJANGO_THREADS = 12
+MEMORY_THREADS = 2
+SERVICES = "/api/v1/services"
+
+
+class Lanes:
+    """Django in two groups of threads: while an engine hangs, every thread of the one may wait for it.
+
+    Being alive and discovery need no engine, and are answered by the other.
+    """
+
+    def __init__(self, memory: Application, rest: Application) -> None:
+        self._memory, self._rest = memory, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request in its group."""
+        lane = self._memory if is_answered_from_memory(scope) else self._rest
+        await lane(scope, receive, send)
+
+
+def is_answered_from_memory(scope: Scope) -> bool:
+    """Whether neither an engine nor a change has to be waited for: a probe, a look-up without a session or a token."""
+    path = scope["path"].removesuffix("/")
+    if scope["method"] not in ("GET", "HEAD"):
+        return False
+    if path == "/health/live":
+        return True
+    is_lookup = SERVICES in (path, path.rpartition("/")[0])
+    who_asks = {name for name, _ in scope["headers"]} & {b"cookie", b"authorization"}
+    return is_lookup and not who_asks and b"wait" not in scope["query_string"]
 
 
 class Hub:
@@ -54,5 +83,10 @@ class Hub:
                 return
 
 
-django = Bridge(wsgi_application, threads=DJANGO_THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+def bridge(threads: int) -> Bridge:
+    """Return Django in that many threads of its own."""
+    return Bridge(wsgi_application, threads=threads, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
+django = Lanes(memory=bridge(MEMORY_THREADS), rest=bridge(DJANGO_THREADS))
 application = Hub(django, fast_paths=settings.EDGE_FAST_PATHS)
