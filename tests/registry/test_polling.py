@@ -1,14 +1,12 @@
 """Polling with a clock of the test's own and services on real sockets: who is asked, what counts, who must wait."""
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import pytest
@@ -24,6 +22,7 @@ from apps.registry.policy import health_policy
 from apps.registry.prober import Prober, ProbeResult
 from apps.registry.services import expiry, leadership, operations, polling
 from apps.registry.services.polling import Due, Polled
+from tests.registry.neighbours import Health, Neighbours
 from tests.registry.peers import Peer, answer, keeps_silent
 from tests.support import services
 from tests.support.database import database_url
@@ -34,45 +33,6 @@ pytestmark = pytest.mark.usefixtures("hub")
 
 T = TypeVar("T")
 UNAVAILABLE = b"503 Service Unavailable"
-
-
-class Neighbours:
-    """Peers on an event loop of their own, for tests that are no coroutines."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="neighbours")
-        self._peers = AsyncExitStack()
-        self._thread.start()
-
-    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
-
-    def add(self, conduct: Any) -> Peer:
-        """Start one more."""
-        return self._call(self._peers.enter_async_context(Peer(conduct)))
-
-    def leave(self) -> None:
-        """Stop them all."""
-        self._call(self._peers.aclose())
-
-    def close(self) -> None:
-        """Stop them all, and the loop."""
-        self.leave()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-class Health:
-    """What the health endpoint of a service answers; tests change ``says`` between two polls."""
-
-    def __init__(self) -> None:
-        self.says = answer(b'{"status": "healthy"}')
-
-    async def __call__(self, writer: asyncio.StreamWriter) -> None:
-        writer.write(self.says)
-        await writer.drain()
 
 
 @pytest.fixture
