@@ -86,6 +86,9 @@ def test_a_take_over_waits_for_who_is_writing() -> None:
         try:
             taken.append(lead(POLL, now=NOW + seconds(11), holder="b"))
         finally:
+            # The connection goes back to the pool: whoever gets it next must not inherit the limit.
+            with connection.cursor() as cursor:
+                cursor.execute("RESET lock_timeout")
             connection.close()
 
     with ThreadPoolExecutor(1) as pool, transaction.atomic(), connection.cursor() as cursor:

@@ -85,10 +85,13 @@ def test_a_thousand_tar_pits_do_not_delay_the_rest() -> None:
         pits = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128)) for _ in range(10)]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
             came = loop.run(scenario())
-    assert {result.instance_pk for result in came[:50]} == set(range(1100, 1150))
-    assert all(result.ok for result in came[:50])
-    assert {result.instance_pk for result in came[50:]} == set(range(1100))
-    assert {result.reason for result in came[50:]} == {"no complete answer in time"}
+    services = [result for result in came if result.instance_pk >= 1100]
+    given_up = [result for result in came if result.instance_pk < 1100]
+    assert (len(services), len(given_up)) == (50, 1100)
+    assert all(result.ok for result in services)
+    assert {result.reason for result in given_up} == {"no complete answer in time"}
+    # On a machine that is busy with other tests, opening so many sockets may alone take longer than a pit has.
+    assert came.index(services[-1]) < 1100, "the services waited until every pit was given up"
 
 
 def test_an_error_of_the_callback_ends_the_sweep(run: Run[Any]) -> None:
