@@ -66,8 +66,9 @@ class Heartbeats:
 
     async def _send(self, leases: dict[str, int], seen: dict[str, int], details: dict[str, tuple[bytes, int]]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.zadd(keys.REGISTRY_LEASES, leases)
-            pipe.zadd(keys.REGISTRY_SEEN, seen)
+            # Never back: a Redis that hung may do this long after the sweep gave everybody a new lease.
+            pipe.zadd(keys.REGISTRY_LEASES, leases, gt=True)
+            pipe.zadd(keys.REGISTRY_SEEN, seen, gt=True)
             for key, (text, seconds) in details.items():
                 pipe.set(key, text, ex=seconds)
             await pipe.execute()

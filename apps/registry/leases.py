@@ -28,8 +28,11 @@ def unix_ms(moment: dt.datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def renew(leases: Iterable[tuple[int, int]], now: dt.datetime) -> None:
+def renew(leases: Iterable[tuple[int, int]], now: dt.datetime, *, only_later: bool = False) -> None:
     """Give each ``(instance key, lease in seconds)`` a whole lease from ``now`` and note that it was seen.
+
+    With ``only_later`` no lease ends sooner than before. Whoever wrote to PostgreSQL first may have waited there for
+    long: its ``now`` would bring back a lease that is over, after the sweep gave everybody a new one.
 
     Raises:
         redis.RedisError: Redis did not take it.
@@ -39,17 +42,17 @@ def renew(leases: Iterable[tuple[int, int]], now: dt.datetime) -> None:
     if not pairs:
         return
     with client().pipeline(transaction=False) as pipe:
-        pipe.zadd(keys.REGISTRY_LEASES, {str(pk): ms + seconds * 1000 for pk, seconds in pairs})
-        pipe.zadd(keys.REGISTRY_SEEN, {str(pk): ms for pk, _ in pairs})
+        pipe.zadd(keys.REGISTRY_LEASES, {str(pk): ms + seconds * 1000 for pk, seconds in pairs}, gt=only_later)
+        pipe.zadd(keys.REGISTRY_SEEN, {str(pk): ms for pk, _ in pairs}, gt=only_later)
         pipe.execute()
 
 
-def renew_after_commit(leases: Sequence[tuple[int, int]], now: dt.datetime) -> None:
+def renew_after_commit(leases: Sequence[tuple[int, int]], now: dt.datetime, *, only_later: bool) -> None:
     """Renew once the running transaction is committed; a Redis that is away is left to the sweep's rebuild."""
 
     def attempt() -> None:
         try:
-            renew(leases, now)
+            renew(leases, now, only_later=only_later)
         except RedisError as error:
             logger.warning("Leases not written, the sweep will restore them: %s", error)
 

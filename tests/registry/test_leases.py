@@ -29,6 +29,13 @@ def test_only_what_was_over_is_dropped() -> None:
     assert leases.alive([1, 2], NOW) == [2]
 
 
+def test_who_comes_late_does_not_bring_an_old_lease_back() -> None:
+    leases.extend([(1, 30)], NOW + seconds(20))
+    leases.renew([(1, 30), (2, 30)], NOW, only_later=True)
+    assert leases.alive([1, 2], NOW + seconds(29)) == [1, 2]
+    assert leases.alive([1, 2], NOW + seconds(49)) == [1]
+
+
 def test_missing_leases_are_granted_and_others_left_alone() -> None:
     leases.renew([(1, 30)], NOW)
     assert leases.grant_missing([(1, 100), (2, 100)], NOW) == 1

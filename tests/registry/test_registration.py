@@ -103,6 +103,14 @@ def test_a_repetition_renews_the_lease_and_changes_nothing_else() -> None:
     assert Instance.objects.count() == 1
 
 
+def test_a_shorter_lease_counts_at_once_and_an_old_one_does_not_come_back() -> None:
+    pk = register(lease_seconds=300)["id"]
+    register(lease_seconds=60, now=NOW + seconds(10))
+    register(lease_seconds=60, now=NOW + seconds(1))
+    assert leases.alive([pk], NOW + seconds(69)) == [pk]
+    assert leases.alive([pk], NOW + seconds(70)) == []
+
+
 def test_equal_metadata_in_another_spelling_is_no_change() -> None:
     register(metadata={"a": 1.0, "b": {"x": 1e22, "y": -0.0, "z": 2**63 - 1}, "c": [None, True]})
     register(metadata={"c": [None, True], "b": {"z": 2**63 - 1, "y": 0.0, "x": 1e22}, "a": 1})

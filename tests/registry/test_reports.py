@@ -71,6 +71,13 @@ def test_a_report_renews_the_lease() -> None:
     assert leases.last_seen([row["id"]]) == {row["id"]: NOW + seconds(20)}
 
 
+def test_a_report_that_waited_for_the_database_takes_nothing_from_the_lease() -> None:
+    row = register(lease_seconds=30)
+    leases.extend([(row["id"], 30)], NOW + seconds(40))
+    report([row], after=5)
+    assert leases.alive([row["id"]], NOW + seconds(69)) == [row["id"]]
+
+
 def test_a_report_that_says_the_same_writes_nothing() -> None:
     row = register()
     report([row])

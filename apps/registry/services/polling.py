@@ -271,7 +271,7 @@ def _write_results(cursor: CursorWrapper, answers: Sequence[Answer], now: dt.dat
 def _renew(good: Sequence[Answer], now: dt.datetime) -> None:
     """A good poll renews the lease, and brings back who had gone stale."""
     try:
-        leases.renew([(answer.result.instance_pk, answer.due.lease_seconds) for answer in good], now)
+        leases.renew([(answer.result.instance_pk, answer.due.lease_seconds) for answer in good], now, only_later=True)
     except RedisError as error:
         logger.warning("Leases not renewed by good polls: %s", error)
     stale = [answer.result.instance_pk for answer in good if answer.due.stale]

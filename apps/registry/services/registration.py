@@ -55,7 +55,8 @@ def instance_register(*, declared: Mapping[str, Any], actor: str, now: dt.dateti
         row, cause = _registered_row(declared, before, service_pk, now)
         if before is None or _differs(before, row):
             _store(row, before, cause, actor, now)
-        leases.renew_after_commit([(row["id"], row["lease_seconds"])], now)
+        same_lease = before is not None and before["lease_seconds"] == row["lease_seconds"]
+        leases.renew_after_commit([(row["id"], row["lease_seconds"])], now, only_later=same_lease)
     return row
 
 

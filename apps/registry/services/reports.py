@@ -53,7 +53,7 @@ def instances_report(
             raise NotFound(f"No instance of {service!r} is registered: register again.")
         moves = [move for row in found if (move := _reported(row, status, actor, now))]
         changes.write_moves(cursor, moves, now=now)
-        leases.renew_after_commit([(row["id"], row["lease_seconds"]) for row in found], now)
+        leases.renew_after_commit([(row["id"], row["lease_seconds"]) for row in found], now, only_later=True)
         cursor.execute("SELECT revision FROM registry_service WHERE name = %s", [service])
         revision = int(cursor.fetchone()[0])
     for row in found:
