@@ -15,7 +15,7 @@ from apps.registry.services import expiry, leadership, polling
 from apps.registry.services.expiry import Swept
 from apps.registry.services.polling import Polled
 from tests.support import services
-from tests.support.registry import NOW, events, seconds
+from tests.support.registry import NOW, end_leases, events, seconds
 from xerpium_sdk.wire.keys import REGISTRY_PROTECTION
 
 pytestmark = pytest.mark.usefixtures("hub")
@@ -33,7 +33,7 @@ def sweep(after: float) -> Swept:
 
 def fall_silent(rows: list[Row], after: float) -> None:
     """Let the leases of ``rows`` be over at ``after`` seconds."""
-    leases.renew([(row["id"], 0) for row in rows], NOW + seconds(after))
+    end_leases((row["id"] for row in rows), NOW + seconds(after))
 
 
 def answer(rows: list[Row], after: float, *, failing: int = 0) -> None:

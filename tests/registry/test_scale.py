@@ -19,7 +19,7 @@ from apps.registry.projection import CatalogProjection, read_all, read_projectio
 from apps.registry.services import expiry, polling
 from apps.registry.services.expiry import Swept
 from tests.support.api import Api
-from tests.support.registry import NOW, seconds
+from tests.support.registry import NOW, end_leases, seconds
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def expiry_of_a_crowd() -> None:
     everyone = list(Instance.objects.order_by("id").values_list("id", flat=True))
     with measured("sweep without a loss", queries=12):
         assert expiry.sweep(now=NOW + seconds(1)) == Swept()
-    leases.renew([(pk, 0) for pk in everyone[:3000]], NOW + seconds(2))
+    end_leases(everyone[:3000], NOW + seconds(2))
     # Two batches, each with as many statements as one instance would need.
     with measured("sweep with 3,000 losses", queries=40):
         assert expiry.sweep(now=NOW + seconds(2)) == Swept(stale=3000)

@@ -9,7 +9,7 @@ from apps.core.redis import AWAY
 from apps.registry import leases, tasks
 from apps.registry.models import HistoryEntry, Instance, PollHour, PollResult, Vitals
 from tests.support import services
-from tests.support.registry import NO_REDIS, redis_at, seconds
+from tests.support.registry import NO_REDIS, end_leases, redis_at, seconds
 from xerpium.celery import app
 
 pytestmark = pytest.mark.usefixtures("hub")
@@ -30,7 +30,7 @@ def test_poll() -> None:
 
 def test_sweep() -> None:
     row = services.register("orders")
-    leases.renew([(row["id"], 0)], timezone.now() - seconds(1))
+    end_leases([row["id"]], timezone.now() - seconds(1))
     tasks.sweep()
     assert Instance.objects.get().status == "stale"
 

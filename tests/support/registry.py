@@ -1,7 +1,7 @@
 """The registry in tests: what a service sends over HTTP, a clock to pass in, what is stored, a relay that runs."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -13,9 +13,10 @@ from django.test import override_settings
 from apps.core import redis
 from apps.events.models import OutboxEntry
 from apps.events.relay import Relay
+from apps.registry.leases import unix_ms
 from apps.registry.models import Instance
 from tests.support.database import database_url
-from xerpium_sdk.wire.keys import REGISTRY_CHANGES, STREAM_HUB
+from xerpium_sdk.wire.keys import REGISTRY_CHANGES, REGISTRY_LEASES, STREAM_HUB
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 FIRST_PORT = 20_000
@@ -65,6 +66,11 @@ def changes() -> list[dict[str, Any]]:
     """Return the changes of the catalogue that no relay has taken yet, in order."""
     entries = OutboxEntry.objects.filter(stream=REGISTRY_CHANGES).order_by("id")
     return [orjson.loads(entry.fields["change"]) for entry in entries]
+
+
+def end_leases(pks: Iterable[int], at: dt.datetime) -> None:
+    """Let the leases of instances be over at a moment, as silence would."""
+    redis.client().zadd(REGISTRY_LEASES, {str(pk): unix_ms(at) for pk in pks})
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from apps.registry.services.operations import instance_deregister, instance_drai
 from apps.registry.services.polling import Polled, claim_due, polls_record
 from apps.registry.services.registration import instance_register
 from apps.registry.services.reports import instances_report
+from tests.support.registry import end_leases
 from xerpium_sdk.wire.registry import Status
 
 ACTOR = "service:test"
@@ -91,7 +92,7 @@ def make_stale(row: Row, *, now: dt.datetime) -> None:
     # The first sweep forgives everyone the time in which nobody swept; it has to find nobody else either.
     leases.renew(expiry.live_leases(), now)
     expiry.sweep(now=now)
-    leases.renew([(row["id"], 0)], now - dt.timedelta(seconds=1))
+    end_leases([row["id"]], now - dt.timedelta(seconds=1))
     swept = expiry.sweep(now=now)
     assert swept is not None
     assert swept.stale == 1
