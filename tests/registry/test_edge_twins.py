@@ -168,3 +168,17 @@ def test_both_answer_the_same(name: str) -> None:
     assert fast.headers == twin.headers
     assert fast.body == twin.body
     assert fast.header("x-request-id") == "the-same-for-both"
+
+
+MARKED = ["a service", "HEAD", "any tag", "newer at once", "not newer"]
+
+
+@pytest.mark.usefixtures("orders")
+@pytest.mark.parametrize("name", MARKED)
+def test_both_mark_what_nobody_could_confirm(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "staleness", lambda: 7.4)
+    (fast,), asked = ask(FAST[name], twin=False)
+    (twin,), _ = ask(FAST[name], twin=True)
+    assert asked == 0
+    assert fast == twin
+    assert fast.header("x-catalog-stale") == "7"
