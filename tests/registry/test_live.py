@@ -121,7 +121,7 @@ def test_a_relay_that_died_is_noticed(other: LiveCatalog) -> None:
         wait_until(lambda: follows_redis(other), 3, "the stream to be followed")
     assert client().exists(RELAY_ALIVE)
     register("orders", now=NOW)
-    wait_for(other, 1, timeout=4)
+    wait_for(other, 1, timeout=2.5)
 
 
 def test_a_gap_in_the_stream_is_filled_from_the_projection(relay: None, other: LiveCatalog) -> None:
