@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from queue import Empty, SimpleQueue
@@ -14,12 +14,13 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.access import Caller
+from apps.core.access import caller_of
 from apps.core.errors import FieldError, InvalidInput, NotFound, Unavailable
 from apps.core.pagination import paginate
 from apps.core.views import HubView
 from apps.registry import answers, feed, selectors, sse
 from apps.registry.catalog import Rendered, Update
+from apps.registry.documents import Row
 from apps.registry.live import live
 from apps.registry.serializers import (
     BlockingQuery,
@@ -78,11 +79,6 @@ def _wait_for_update(updates: "SimpleQueue[Update]", name: str, seconds: float) 
     with suppress(Empty):
         while updates.get(timeout=max(0.0, deadline - time.monotonic())).name != name:
             pass
-
-
-def caller_of(request: Request) -> Caller:
-    """Return who asks."""
-    return request.user  # type: ignore[return-value]  # the authentication classes yield callers
 
 
 def actor_of(request: Request, service: str) -> str:
@@ -279,6 +275,23 @@ class InstanceView(HubView):
         return HttpResponse(status=204)
 
 
+def rotated(operation: Callable[..., Row], request: Request, name: str, instance_id: str) -> Response:
+    """Take an instance out of rotation or put it back, and return it as the answer.
+
+    Raises:
+        NotFound: there is no such instance that the caller may see.
+    """
+    selectors.service_known(name, companies=caller_of(request).companies)
+    row = operation(
+        service=name,
+        instance_id=instance_id,
+        reason=ReasonSerializer.read(request.data)["reason"],
+        actor=actor_of(request, name),
+        now=timezone.now(),
+    )
+    return Response(answers.instance(row))
+
+
 class DrainView(HubView):
     """Taking an instance out of rotation."""
 
@@ -287,15 +300,7 @@ class DrainView(HubView):
     @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
     def post(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
         """Drain an instance: it stays listed and polled, and nobody is sent there until it is resumed."""
-        selectors.service_known(name, companies=caller_of(request).companies)
-        row = operations.instance_drain(
-            service=name,
-            instance_id=instance_id,
-            reason=ReasonSerializer.read(request.data)["reason"],
-            actor=actor_of(request, name),
-            now=timezone.now(),
-        )
-        return Response(answers.instance(row))
+        return rotated(operations.instance_drain, request, name, instance_id)
 
 
 class ResumeView(HubView):
@@ -306,15 +311,7 @@ class ResumeView(HubView):
     @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
     def post(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
         """Resume an instance; nothing else lifts a drain."""
-        selectors.service_known(name, companies=caller_of(request).companies)
-        row = operations.instance_resume(
-            service=name,
-            instance_id=instance_id,
-            reason=ReasonSerializer.read(request.data)["reason"],
-            actor=actor_of(request, name),
-            now=timezone.now(),
-        )
-        return Response(answers.instance(row))
+        return rotated(operations.instance_resume, request, name, instance_id)
 
 
 class HistoryView(HubView):
