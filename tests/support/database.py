@@ -17,7 +17,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 # What migrations have written, and what no model stands for.
 KEPT = frozenset({"django_migrations", "django_content_type", "auth_permission"})
-UNMANAGED = ("registry_pollresult",)
+UNMANAGED = ("registry_pollresult", "events_journalentry")
 
 
 @pytest.fixture

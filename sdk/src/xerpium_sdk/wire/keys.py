@@ -12,7 +12,13 @@ __all__ = [
     "STREAM_EVENTS_CUSTOM",
     "STREAM_EVENTS_DEAD",
     "STREAM_HUB",
+    "events_active",
+    "events_handled",
+    "events_members",
     "registry_report",
+    "stream_of_replays",
+    "stream_of_replies",
+    "stream_of_requests",
 ]
 
 STREAM_EVENTS = "xerpium:events"
@@ -55,3 +61,33 @@ PERSISTENT_KEYS = frozenset(
 def registry_report(instance_pk: int) -> str:
     """Return the key that holds the last report of one instance (with a TTL)."""
     return f"xerpium:registry:report:{instance_pk}"
+
+
+def stream_of_replays(group: str) -> str:
+    """Return the stream on which dead letters come back to the one group that gave them up."""
+    return f"xerpium:events:replay:{group}"
+
+
+def stream_of_requests(service: str) -> str:
+    """Return the stream on which ``service`` takes requests of other services."""
+    return f"xerpium:requests:{service}"
+
+
+def stream_of_replies(requester: str) -> str:
+    """Return the stream (with a TTL) on which one process, ``requester``, gets its replies."""
+    return f"xerpium:replies:{requester}"
+
+
+def events_members(group: str) -> str:
+    """Return the hash of a group's consumers: name -> JSON of their last sign of life and their counts (with a TTL)."""
+    return f"xerpium:events:members:{group}"
+
+
+def events_active(group: str) -> str:
+    """Return the key that holds which consumer of an ordered group may read (with a TTL of seconds)."""
+    return f"xerpium:events:active:{group}"
+
+
+def events_handled(group: str, handler: str, event_id: str) -> str:
+    """Return the key that says that ``handler`` of ``group`` is done with an event, or is at it (with a TTL)."""
+    return f"xerpium:events:handled:{group}:{handler}:{event_id}"
