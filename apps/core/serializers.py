@@ -5,8 +5,11 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, cast
 
+from django.core.validators import ProhibitNullCharactersValidator
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from apps.core.errors import InvalidInput
 from apps.core.pointers import WHOLE, faults, query_faults
@@ -113,6 +116,27 @@ class Query(serializers.Serializer[Any]):
         if wrong:
             raise InvalidInput(errors=query_faults(wrong))
         return checked
+
+
+class Text(serializers.CharField):
+    """A text in a body, as it is: what is no text (NUL, lone surrogates) the JSON parser has refused already.
+
+    ``pattern`` is for the OpenAPI document; the rule itself is a validator, which can say what is wrong.
+    """
+
+    def __init__(self, *validators: Any, pattern: str = "", **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+        if pattern:
+            set_override(self, "field", {"type": "string", "maxLength": self.max_length, "pattern": pattern})
+        needless = (ProhibitNullCharactersValidator, ProhibitSurrogateCharactersValidator)
+        self.validators = [*(one for one in self.validators if not isinstance(one, needless)), *validators]
+
+
+class QueryText(serializers.CharField):
+    """A text in an address, which may hold what a body may not: U+0000 is refused here."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
 
 
 @cache

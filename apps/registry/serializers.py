@@ -7,13 +7,10 @@ from urllib.parse import urlsplit
 
 import orjson
 from django.conf import settings
-from django.core.validators import ProhibitNullCharactersValidator
-from drf_spectacular.drainage import set_override
 from rest_framework import serializers
-from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from apps.core.pagination import ListQuery
-from apps.core.serializers import Query, StrictSerializer
+from apps.core.serializers import Query, QueryText, StrictSerializer, Text
 from apps.registry import models
 from apps.registry.healthurl import REFUSED_TEXT, HealthURLRefused
 from apps.registry.policy import health_policy
@@ -179,20 +176,6 @@ def modest(value: dict[str, Any]) -> None:
         raise serializers.ValidationError(f"As JSON this may have at most {MAX_METADATA_BYTES} bytes.", "too_large")
 
 
-class Text(serializers.CharField):
-    """A text in a body, as it is: what is no text (NUL, lone surrogates) the JSON parser has refused already.
-
-    ``pattern`` is for the OpenAPI document; the rule itself is a validator, which can say what is wrong.
-    """
-
-    def __init__(self, *validators: Any, pattern: str = "", **options: Any) -> None:
-        super().__init__(trim_whitespace=False, **options)
-        if pattern:
-            set_override(self, "field", {"type": "string", "maxLength": self.max_length, "pattern": pattern})
-        needless = (ProhibitNullCharactersValidator, ProhibitSurrogateCharactersValidator)
-        self.validators = [*(one for one in self.validators if not isinstance(one, needless)), *validators]
-
-
 class WordList(serializers.ListField):
     """A list of short texts; what stands in it twice counts once."""
 
@@ -277,20 +260,15 @@ class ReasonSerializer(StrictSerializer):
     reason = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
-def _parameter(**options: Any) -> serializers.CharField:
-    """Return the declaration of a text in an address, which may hold what a body may not: U+0000 is refused here."""
-    return serializers.CharField(trim_whitespace=False, **options)
-
-
 class ServiceListQuery(ListQuery):
     """Filters of ``GET services/``."""
 
-    tag = _parameter(max_length=100, required=False)
-    capability = _parameter(max_length=100, required=False)
+    tag = QueryText(max_length=100, required=False)
+    capability = QueryText(max_length=100, required=False)
     status = serializers.ChoiceField(choices=models.STATUS_CHOICES, required=False, help_text="Of the service.")
-    dependency = _parameter(max_length=100, required=False, help_text="Who declares this one.")
+    dependency = QueryText(max_length=100, required=False, help_text="Who declares this one.")
     company_id = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-    q = _parameter(max_length=100, required=False, help_text="Part of a name, a tag or a capability.")
+    q = QueryText(max_length=100, required=False, help_text="Part of a name, a tag or a capability.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Read the status as a status."""
@@ -302,8 +280,8 @@ class ServiceListQuery(ListQuery):
 class BlockingQuery(Query):
     """Parameters of ``GET services/{name}``."""
 
-    version = _parameter(max_length=256, required=False, help_text="An npm-style range, such as ^1.2.")
-    zone = _parameter(max_length=100, required=False, help_text="Instances of this zone come first.")
+    version = QueryText(max_length=256, required=False, help_text="An npm-style range, such as ^1.2.")
+    zone = QueryText(max_length=100, required=False, help_text="Instances of this zone come first.")
     wait = serializers.IntegerField(min_value=0, max_value=60, required=False, help_text="Seconds.")
     revision = serializers.IntegerField(min_value=0, max_value=2**63 - 1, required=False)
 
@@ -311,4 +289,4 @@ class BlockingQuery(Query):
 class HistoryQuery(ListQuery):
     """Parameters of a service's history."""
 
-    instance_id = _parameter(max_length=200, required=False)
+    instance_id = QueryText(max_length=200, required=False)
