@@ -113,6 +113,14 @@ HEALTH_DENY_PORTS = env_list(
     "HEALTH_DENY_PORTS", ("2375", "2376", "3306", "5432", "5672", "6379", "6443", "9200", "10250", "11211", "27017")
 )
 
+# --- Events -----------------------------------------------------------------------------------------------------------
+EVENTS_MAX_LENGTH = env_int("EVENTS_MAX_LENGTH", 1_000_000, minimum=1000, maximum=1_000_000_000)
+EVENTS_HARD_MAX_LENGTH = env_int("EVENTS_HARD_MAX_LENGTH", 5_000_000, minimum=2000, maximum=2_000_000_000)
+if EVENTS_HARD_MAX_LENGTH <= EVENTS_MAX_LENGTH:
+    raise ImproperlyConfigured("EVENTS_HARD_MAX_LENGTH must be above EVENTS_MAX_LENGTH: trimming needs room between them.")
+EVENTS_JOURNAL_DAYS = env_int("EVENTS_JOURNAL_DAYS", 90, minimum=1, maximum=3650)
+EVENTS_DEAD_LETTER_DAYS = env_int("EVENTS_DEAD_LETTER_DAYS", 90, minimum=1, maximum=3650)
+
 # --- Serving ----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEVELOPMENT else ())
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")

@@ -7,10 +7,12 @@ from django.db.models import Q
 __all__ = [
     "DeadLetter",
     "EventTypeDeclaration",
+    "EventTypeHour",
     "GroupState",
     "JournalEntry",
     "OutboxEntry",
     "StreamSample",
+    "StreamState",
     "Verdict",
 ]
 
@@ -132,6 +134,7 @@ class DeadLetter(models.Model):
 
     class Meta:
         verbose_name = "dead letter"
+        permissions = [("decide_deadletter", "Can replay and discard dead letters")]
         indexes = [
             models.Index(fields=["group", "-id"], condition=Q(state="waiting"), name="dead_waiting"),
             models.Index(fields=["event_type", "-id"], name="dead_type"),
@@ -166,6 +169,23 @@ class EventTypeDeclaration(models.Model):
         return self.event_type
 
 
+class EventTypeHour(models.Model):
+    """How many events of a type were journalled in one hour, written with them: counting afterwards would read them."""
+
+    id = models.BigAutoField(primary_key=True)
+    event_type = models.TextField()
+    hour = models.DateTimeField()
+    count = models.BigIntegerField(default=0)
+    last_at = models.DateTimeField(help_text="When the hub stored the last one.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event_type", "hour"], name="event_type_hour")]
+        indexes = [models.Index(fields=["hour"], name="event_type_hours")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} at {self.hour:%d.%m. %H}h"
+
+
 class GroupState(models.Model):
     """What the last look at the streams found of one consumer group, and since when it stands still."""
 
@@ -173,6 +193,7 @@ class GroupState(models.Model):
     stream = models.TextField()
     group = models.TextField()
     last_delivered_id = models.TextField(default="0-0")
+    first_pending_id = models.TextField(blank=True, help_text="The oldest entry that it read and did not acknowledge.")
     pending = models.BigIntegerField(default=0)
     lag = models.BigIntegerField(null=True, help_text="Entries it has not read; null where Redis cannot say.")
     lag_seconds = models.FloatField(default=0, help_text="Age of the oldest entry that it has not acknowledged.")
@@ -185,6 +206,26 @@ class GroupState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} on {self.stream}"
+
+
+class StreamState(models.Model):
+    """What the last look found of one stream, and what trimming made of it."""
+
+    id = models.BigAutoField(primary_key=True)
+    stream = models.TextField(unique=True)
+    length = models.BigIntegerField(default=0)
+    first_id = models.TextField(blank=True)
+    last_id = models.TextField(blank=True)
+    added = models.BigIntegerField(default=0, help_text="Entries that it ever had, as far as can be told.")
+    memory = models.BigIntegerField(default=0, help_text="Bytes in Redis, estimated.")
+    trimmed = models.BigIntegerField(default=0, help_text="Entries that the hub has cut off so far.")
+    trimmed_at = models.DateTimeField(null=True)
+    held_by = models.JSONField(default=list, help_text="Groups that keep it longer than it should be.")
+    alarm = models.TextField(blank=True, help_text="What threatens to be lost, and when.")
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.stream
 
 
 class StreamSample(models.Model):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import psycopg
 
-from apps.events.services import CHANNEL
+from apps.events.services.outbox import CHANNEL
 
 __all__ = ["Outbox", "Row"]
 

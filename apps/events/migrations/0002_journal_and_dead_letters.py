@@ -128,6 +128,7 @@ class Migration(migrations.Migration):
                 ('stream', models.TextField()),
                 ('group', models.TextField()),
                 ('last_delivered_id', models.TextField(default='0-0')),
+                ('first_pending_id', models.TextField(blank=True, help_text='The oldest entry that it read and did not acknowledge.')),
                 ('pending', models.BigIntegerField(default=0)),
                 ('lag', models.BigIntegerField(help_text='Entries it has not read; null where Redis cannot say.', null=True)),
                 ('lag_seconds', models.FloatField(default=0, help_text='Age of the oldest entry that it has not acknowledged.')),
@@ -138,6 +139,37 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('stream', 'group'), name='group_of_stream')],
             },
+        ),
+        migrations.CreateModel(
+            name='EventTypeHour',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('event_type', models.TextField()),
+                ('hour', models.DateTimeField()),
+                ('count', models.BigIntegerField(default=0)),
+                ('last_at', models.DateTimeField(help_text='When the hub stored the last one.')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['hour'], name='event_type_hours')],
+                'constraints': [models.UniqueConstraint(fields=('event_type', 'hour'), name='event_type_hour')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StreamState',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('stream', models.TextField(unique=True)),
+                ('length', models.BigIntegerField(default=0)),
+                ('first_id', models.TextField(blank=True)),
+                ('last_id', models.TextField(blank=True)),
+                ('added', models.BigIntegerField(default=0, help_text='Entries that it ever had, as far as can be told.')),
+                ('memory', models.BigIntegerField(default=0, help_text='Bytes in Redis, estimated.')),
+                ('trimmed', models.BigIntegerField(default=0, help_text='Entries that the hub has cut off so far.')),
+                ('trimmed_at', models.DateTimeField(null=True)),
+                ('held_by', models.JSONField(default=list, help_text='Groups that keep it longer than it should be.')),
+                ('alarm', models.TextField(blank=True, help_text='What threatens to be lost, and when.')),
+                ('seen_at', models.DateTimeField()),
+            ],
         ),
         migrations.CreateModel(
             name='StreamSample',
@@ -185,6 +217,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'dead letter',
+                'permissions': [('decide_deadletter', 'Can replay and discard dead letters')],
                 'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['group', '-id'], name='dead_waiting'), models.Index(fields=['event_type', '-id'], name='dead_type'), models.Index(fields=['event_id'], name='dead_event'), models.Index(fields=['company_id', '-id'], name='dead_company'), models.Index(condition=models.Q(('decided_at__isnull', False)), fields=['decided_at'], name='dead_decided')],
             },
         ),

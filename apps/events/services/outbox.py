@@ -18,6 +18,7 @@ from xerpium_sdk.wire.keys import STREAM_HUB
 
 __all__ = [
     "CHANNEL",
+    "KEEP_RELAYED",
     "append",
     "append_many",
     "outbox_insert",

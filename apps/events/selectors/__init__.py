@@ -1,0 +1,39 @@
+"""Every read of the event bus that others may ask for."""
+
+from apps.events.selectors.catalogue import EventTypeView, event_type, event_types
+from apps.events.selectors.entries import dead_letters, dead_letters_waiting, journal
+from apps.events.selectors.outbox import OutboxState, outbox_state, unhandled_seconds
+from apps.events.selectors.state import (
+    BusState,
+    ConsumerView,
+    GroupView,
+    SamplePoint,
+    StreamView,
+    bus_state,
+    group_consumers,
+    groups,
+    samples,
+    streams,
+)
+
+__all__ = [
+    "BusState",
+    "ConsumerView",
+    "EventTypeView",
+    "GroupView",
+    "OutboxState",
+    "SamplePoint",
+    "StreamView",
+    "bus_state",
+    "dead_letters",
+    "dead_letters_waiting",
+    "event_type",
+    "event_types",
+    "group_consumers",
+    "groups",
+    "journal",
+    "outbox_state",
+    "samples",
+    "streams",
+    "unhandled_seconds",
+]
