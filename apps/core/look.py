@@ -5,20 +5,15 @@ from datetime import UTC, datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.core.badges import badge_of
+from apps.core.badges import Badge, badge_of
 from apps.core.times import ago
 
-__all__ = ["ago_html", "badge_html", "exactly", "icon_html", "identifier_html"]
+__all__ = ["ago_html", "badge_html", "draw_badge", "draw_icon", "exactly", "icon_html", "identifier_html"]
 
 
 def icon_html(status: str) -> SafeString:
     """Return the sign of a status, without its word: for places that say the word beside it."""
-    badge = badge_of(status)
-    return format_html(
-        '<svg class="hub-icon hub-tone-{}" viewBox="0 0 16 16" aria-hidden="true"><path d="{}"/></svg>',
-        badge.tone,
-        badge.icon,
-    )
+    return draw_icon(badge_of(status))
 
 
 def badge_html(status: str, count: int | None = None, word: str = "") -> SafeString:
@@ -27,13 +22,27 @@ def badge_html(status: str, count: int | None = None, word: str = "") -> SafeStr
     With ``count`` in front of the word where there are many, and with another ``word`` for what only looks like it.
     """
     badge = badge_of(status)
+    return draw_badge(badge, word or (badge.word if count is None else f"{count:,} {badge.word}"))
+
+
+def draw_icon(badge: Badge) -> SafeString:
+    """Return the sign of a badge in its colour."""
+    return format_html(
+        '<svg class="hub-icon hub-tone-{}" viewBox="0 0 16 16" aria-hidden="true"><path d="{}"/></svg>',
+        badge.tone,
+        badge.icon,
+    )
+
+
+def draw_badge(badge: Badge, word: str = "") -> SafeString:
+    """Return any badge, with another ``word`` than its own if one is given; its meaning stands in the title."""
     return format_html(
         '<span class="hub-badge hub-tone-{}" title="{}">'
         '<svg class="hub-icon" viewBox="0 0 16 16" aria-hidden="true"><path d="{}"/></svg>{}</span>',
         badge.tone,
         badge.meaning,
         badge.icon,
-        word or (badge.word if count is None else f"{count:,} {badge.word}"),
+        word or badge.word,
     )
 
 

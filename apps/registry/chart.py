@@ -1,17 +1,13 @@
-"""Response times as a picture: from buckets of polls to paths in a box of 1000 by 300, zero at its foot."""
+"""Response times as a picture: from buckets of polls to the lines of a chart."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.core.chart import Frame, Point, nice_ceiling
 from apps.registry.timeline import DAY, PollBucket
 
-__all__ = ["Chart", "draw", "nice_ceiling"]
-
-WIDTH, HEIGHT = 1000, 300
-GAP_FACTOR = 2.5
-"""Points further apart than this many times the wider one's length are not joined: there was nothing between them."""
+__all__ = ["Chart", "draw", "spell_ms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,42 +36,24 @@ def draw(buckets: Sequence[PollBucket], *, now: datetime) -> Chart | None:
     answered = [bucket for bucket in buckets if bucket.average_ms is not None]
     if not answered:
         return None
-    ceiling = nice_ceiling(max(bucket.slowest_ms or 0.0 for bucket in answered))
-    begin = now - DAY
-
-    def x_of(moment: datetime) -> float:
-        return round(min(max((moment - begin) / DAY, 0.0), 1.0) * WIDTH, 1)
+    frame = Frame(now - DAY, now, nice_ceiling(max(bucket.slowest_ms or 0.0 for bucket in answered)))
 
     def path(value_of: Callable[[PollBucket], float]) -> str:
-        steps = []
-        before: PollBucket | None = None
-        for bucket in answered:
-            x = x_of(bucket.start + (bucket.end - bucket.start) / 2)
-            y = round(HEIGHT * (1 - value_of(bucket) / ceiling), 1)
-            steps.append(f"{'L' if before and _joined(before, bucket) else 'M'}{x} {y}")
-            if not before or not _joined(before, bucket):
-                steps.append(f"h{_DOT}")
-            before = bucket
-        return " ".join(steps)
+        return frame.path(Point(bucket.start, bucket.end, value_of(bucket)) for bucket in answered)
 
-    failed = [(x_of(b.start), max(round(x_of(b.end) - x_of(b.start), 1), 2.0)) for b in buckets if b.failures]
+    failed = [
+        (frame.x_of(b.start), max(round(frame.x_of(b.end) - frame.x_of(b.start), 1), 2.0))
+        for b in buckets
+        if b.failures
+    ]
     return Chart(
         title=_title(answered, sum(bucket.failures for bucket in buckets), sum(bucket.polls for bucket in buckets)),
         average=path(lambda bucket: bucket.average_ms or 0.0),
         slowest=path(lambda bucket: bucket.slowest_ms or 0.0),
         failed=tuple(failed),
-        ceiling_ms=ceiling,
+        ceiling_ms=frame.ceiling,
         rows=tuple(reversed(buckets)),
     )
-
-
-# A point that is joined to none would not be seen: every piece begins with a stroke of this length.
-_DOT = 0.5
-
-
-def _joined(before: PollBucket, after: PollBucket) -> bool:
-    length = max(before.end - before.start, after.end - after.start)
-    return after.start - before.start <= length * GAP_FACTOR
 
 
 def _title(answered: Sequence[PollBucket], failures: int, polls: int) -> str:
@@ -91,11 +69,3 @@ def spell_ms(milliseconds: float) -> str:
     if milliseconds >= 1000:
         return f"{milliseconds / 1000:.1f} s"
     return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
-
-
-def nice_ceiling(value: float) -> float:
-    """Return the smallest of 1, 2, 5 times a power of ten that is not below ``value``; at least 1."""
-    if value <= 1:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)

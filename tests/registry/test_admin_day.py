@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from apps.registry.chart import draw, nice_ceiling, spell_ms
+from apps.core.chart import nice_ceiling
+from apps.registry.chart import draw, spell_ms
 from apps.registry.timeline import Cell, Change, PollBucket, first_quarter, strip
 from tests.support.registry import NOW
 from xerpium_sdk.wire.registry import Status

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from apps.core.secrecy import HIDDEN, masked
 from apps.registry.findings import (
     InstanceFacts,
     cycle_finding,
@@ -16,7 +17,6 @@ from apps.registry.findings import (
 )
 from apps.registry.graph import build_graph
 from apps.registry.lifecycle import service_status
-from apps.registry.secrecy import HIDDEN, masked
 from apps.registry.troubles import ServiceState, troubles
 from tests.support.registry import NOW
 from xerpium_sdk.wire.registry import Status

@@ -6,10 +6,10 @@ from typing import Any
 
 from django import template
 
+from apps.core.secrecy import masked
 from apps.registry import links
 from apps.registry.chart import spell_ms
 from apps.registry.models import HistoryEntry
-from apps.registry.secrecy import masked
 
 register = template.Library()
 

@@ -1,4 +1,4 @@
-"""What the console does not show: values whose name says that they are a secret. Metadata may hold such things."""
+"""What the console does not show: values whose name says that they are a secret; metadata and data may hold some."""
 
 import re
 from typing import Any
