@@ -4,11 +4,16 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from apps.core.routing import api_path
+from apps.events.views import AsyncAPIView
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
     path("admin/", include("apps.console.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apps.registry.urls")),
+    path("api/v1/", include("apps.events.urls")),
+    api_path("api/asyncapi", AsyncAPIView, "asyncapi"),
     path("", include("apps.core.urls")),
 ]
 

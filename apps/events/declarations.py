@@ -16,7 +16,7 @@ from apps.events.schemas import Schema
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Declared", "declared", "forget_after_commit"]
+__all__ = ["Declared", "catalogue_version", "declared", "forget_after_commit"]
 
 KEEP_SECONDS = 0.5
 
@@ -55,9 +55,7 @@ class _Cache:
         self._good_until = 0.0
 
     def _load(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(_VERSION)
-            version = cursor.fetchone()
+        version = catalogue_version()
         if version != self._version:
             rows: dict[str, tuple[object, Declared]] = {}
             for row in EventTypeDeclaration.objects.all():
@@ -79,6 +77,14 @@ def _compiled(row: EventTypeDeclaration) -> Declared:
 
 
 _cache = _Cache()
+
+
+def catalogue_version() -> tuple[int, int]:
+    """Return what changes whenever a declaration does."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSION)
+        count, checksum = cursor.fetchone()
+    return count, int(checksum)
 
 
 def declared(*, fresh: bool = False) -> Mapping[str, Declared]:

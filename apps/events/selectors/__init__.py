@@ -1,5 +1,6 @@
 """Every read of the event bus that others may ask for."""
 
+from apps.events.declarations import catalogue_version
 from apps.events.selectors.catalogue import EventTypeView, event_type, event_types
 from apps.events.selectors.entries import dead_letters, dead_letters_waiting, journal
 from apps.events.selectors.outbox import OutboxState, outbox_state, unhandled_seconds
@@ -25,6 +26,7 @@ __all__ = [
     "SamplePoint",
     "StreamView",
     "bus_state",
+    "catalogue_version",
     "dead_letters",
     "dead_letters_waiting",
     "event_type",

@@ -1,6 +1,7 @@
 """The catalogue of event types: those that every consumer of today knows, and those that services declared."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from apps.events.visibility import Companies, visible
 __all__ = ["EventTypeView", "event_type", "event_types"]
 
 DAY = dt.timedelta(hours=24)
+_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class EventTypeView:
         example: data of an example.
         count_24h: events that were journalled within 24 hours (to the hour).
         last_seen: when the last one was journalled, if within the last days.
+        id: of its declaration; None for a seed type that nobody has declared.
+        created_at: when it was first declared.
         updated_at: when its declaration was written.
     """
 
@@ -47,6 +51,8 @@ class EventTypeView:
     example: Mapping[str, Any] | None = None
     count_24h: int = 0
     last_seen: dt.datetime | None = None
+    id: int | None = None
+    created_at: dt.datetime | None = None
     updated_at: dt.datetime | None = None
 
     @property
@@ -74,17 +80,19 @@ def event_types(
     return found
 
 
-def event_type(name: str, *, companies: Companies = "*", now: dt.datetime | None = None) -> EventTypeView:
-    """Return one type.
+def event_type(key: str, *, companies: Companies = "*", now: dt.datetime | None = None) -> EventTypeView:
+    """Return one type; ``key`` is its name, or the id of its declaration (no name begins with a digit).
 
     Raises:
         NotFound: it is neither one of the seed's nor declared, or another company's.
     """
-    row = EventTypeDeclaration.objects.filter(event_type=name).first()
+    wanted = {"pk": int(key)} if _ID.fullmatch(key) else {"event_type": key}
+    row = EventTypeDeclaration.objects.filter(**wanted).first()
     if row is not None and not visible(row.company_id, companies):
         row = None
-    if row is None and name not in SEED:
-        raise NotFound(f"Nobody has declared the event type {name[:100]!r}.")
+    if row is None and key not in SEED:
+        raise NotFound(f"Nobody has declared the event type {key[:100]!r}.")
+    name = key if row is None else row.event_type
     return _view(name, row, *_seen([name], now or timezone.now()).get(name, (0, None)))
 
 
@@ -110,6 +118,8 @@ def _view(name: str, row: EventTypeDeclaration | None, count: int, last: dt.date
         example=row.example if row.example is not None or not is_seed else example_of(name),
         count_24h=count,
         last_seen=last,
+        id=row.pk,
+        created_at=row.created_at,
         updated_at=row.updated_at,
     )
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from apps.events.models import DeadLetter, JournalEntry
+from apps.events.models import DeadLetter, JournalEntry, Verdict
 from apps.events.visibility import Companies
 
 __all__ = ["dead_letters", "dead_letters_waiting", "journal"]
@@ -51,7 +51,7 @@ def journal(
         "stream": stream,
         "verdict": verdict,
     }
-    found = _in_sight(JournalEntry.objects.filter(**_given(exact)), companies)
+    found = _in_sight(JournalEntry.objects.filter(**_given(exact)), companies, ~Q(verdict=Verdict.UNDECODABLE))
     found = _between(found, "occurred_at", since, until)
     if q:
         found = found.filter(_free_text(q))
@@ -96,7 +96,7 @@ def dead_letters(
         "company_id": company_id,
         "correlation_id": correlation_id,
     }
-    found = _in_sight(DeadLetter.objects.filter(**_given(exact)), companies)
+    found = _in_sight(DeadLetter.objects.filter(**_given(exact)), companies, Q(fields__company_id=""))
     found = _between(found, "dead_at", since, until)
     if q:
         found = found.filter(_free_text(q) | Q(error__icontains=q) | Q(group__icontains=q))
@@ -112,10 +112,14 @@ def _given(exact: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in exact.items() if value is not None}
 
 
-def _in_sight(found: "QuerySet[Any]", companies: Companies) -> "QuerySet[Any]":
+def _in_sight(found: "QuerySet[Any]", companies: Companies, named_none: Q) -> "QuerySet[Any]":
+    """Keep what the caller may see; a row without a company is everybody's only if its entry ``named_none``.
+
+    The company of what cannot be read is not known: it is shown to those who see all.
+    """
     if companies == "*":
         return found
-    return found.filter(Q(company_id=None) | Q(company_id__in=companies))
+    return found.filter(Q(company_id=None) & named_none | Q(company_id__in=companies))
 
 
 def _between(

@@ -13,7 +13,7 @@ from apps.events.services.outbox import (
     publish,
     publish_many,
 )
-from apps.events.services.publishing import events_publish
+from apps.events.services.publishing import events_faults, events_publish
 
 __all__ = [
     "CHANNEL",
@@ -22,6 +22,7 @@ __all__ = [
     "append_many",
     "dead_letters_discard",
     "dead_letters_replay",
+    "events_faults",
     "events_publish",
     "outbox_insert",
     "outbox_prune",

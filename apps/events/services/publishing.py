@@ -1,20 +1,21 @@
 """Publishing for services over REST: checked, then appended to the streams in one transaction of Redis."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 
 from apps.core import redis
 from apps.core.errors import FieldError, InvalidInput, Unavailable
 from apps.events import streams
-from apps.events.declarations import declared
+from apps.events.declarations import Declared, declared
 from apps.events.schemas import data_faults
 from apps.events.visibility import Companies, visible
 from xerpium_sdk.wire.envelope import DecodeError, Envelope
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
-__all__ = ["events_publish"]
+__all__ = ["events_faults", "events_publish"]
 
-MAX_FAULTS = 100
+MAX_HINTS = 5
 
 
 def events_publish(
@@ -38,12 +39,8 @@ def events_publish(
         Unavailable: Redis is away or full, or the journal is so far behind that entries would be lost. When Redis went
             away in between, the events may be there: sending them again with the same ``event_id`` does no harm.
     """
-    where = pointers or [f"/{index}" for index in range(len(envelopes))]
-    faults = _faults(envelopes, where, companies, fresh=False)
-    if faults:  # perhaps of a second ago: a caller sees its own declarations at once
-        faults = _faults(envelopes, where, companies, fresh=True)
-    if faults:
-        raise InvalidInput(errors=faults[:MAX_FAULTS])
+    if faults := events_faults(envelopes=envelopes, companies=companies, pointers=pointers):
+        raise InvalidInput(errors=faults)
     entries = [(streams.stream_of(envelope.event_type), envelope.encode()) for envelope in envelopes]
     try:
         streams.require_room({stream for stream, _ in entries}, now=now)
@@ -52,22 +49,49 @@ def events_publish(
         raise Unavailable("The event streams cannot be written at the moment.") from error
 
 
-def _faults(
-    envelopes: Sequence[Envelope], pointers: Sequence[str], companies: Companies, *, fresh: bool
+def events_faults(
+    *, envelopes: Sequence[Envelope], companies: Companies = "*", pointers: Sequence[str] | None = None
 ) -> list[FieldError]:
-    known = declared(fresh=fresh)
+    """Return why ``envelopes`` would not be published; the arguments are those of `events_publish`."""
+    where = pointers or [f"/{index}" for index in range(len(envelopes))]
+    # What is known may be half a second old, and a caller sees its own declarations at once.
+    if not _faults(envelopes, where, companies, declared()):
+        return []
+    return _faults(envelopes, where, companies, declared(fresh=True))
+
+
+def _faults(
+    envelopes: Sequence[Envelope], pointers: Sequence[str], companies: Companies, known: Mapping[str, Declared]
+) -> list[FieldError]:
     found: list[FieldError] = []
+    hints = _Hints(known, companies)
     for envelope, pointer in zip(envelopes, pointers, strict=True):
         declaration = known.get(envelope.event_type)
         if declaration is not None and not visible(declaration.company_id, companies):
             declaration = None
         if declaration is None and envelope.event_type not in streams.SEED:
-            text = f"Nobody has declared the event type {envelope.event_type[:100]!r}: POST it to events/types/ first."
+            name = envelope.event_type[:100]
+            text = f"Nobody has declared the event type {name!r}: POST it to events/types/ first.{hints.of(name)}"
             found.append(FieldError(f"{pointer}/event_type", "undeclared", text))
             continue
         found += data_faults(declaration.schema if declaration else None, envelope.data, f"{pointer}/data")
         found += _unreadable(envelope, pointer)
     return found
+
+
+class _Hints:
+    """What may have been meant by an unknown type; comparing is slow, so only for the first few names of a request."""
+
+    def __init__(self, known: Mapping[str, Declared], companies: Companies) -> None:
+        self._known, self._companies = known, companies
+        self._given: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        if name not in self._given and len(self._given) < MAX_HINTS:
+            names = [one.event_type for one in self._known.values() if visible(one.company_id, self._companies)]
+            near = get_close_matches(name, sorted(streams.SEED.union(names)), n=1)
+            self._given[name] = f" Did you mean “{near[0]}”?" if near else ""
+        return self._given.get(name, "")
 
 
 def _unreadable(envelope: Envelope, pointer: str) -> Iterator[FieldError]:
