@@ -5,6 +5,7 @@ VENV ?= .venv
 JOBS ?= 2
 PYTEST_ARGS ?=
 CHAOS_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -13,10 +14,10 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check lint bench chaos lock
+.PHONY: help run test fuzz check lint bench bench-events chaos lock
 
 help:  ## List what can be made.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 run: $(INSTALLED)  ## Start the hub with its engines and two example services; Ctrl-C stops everything.
 	@exec $(BIN)/python manage.py runhub
@@ -40,6 +41,9 @@ lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
 
 bench: $(INSTALLED)  ## Measure the hub against its peers; takes some minutes and wants a quiet machine.
 	@exec $(BIN)/python -m benchmarks
+
+bench-events: $(INSTALLED)  ## Measure the event bus beside raw redis-py, FastStream and Celery; takes half an hour.
+	@exec $(BIN)/python -m benchmarks.events $(BENCH_ARGS)
 
 chaos: $(INSTALLED)  ## Kill, freeze and empty each part of a running hub, and count what is lost; takes some minutes.
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)

@@ -37,14 +37,22 @@ class Ratio:
     value: float
     target: float | None = None
     at_most: bool = False
+    stretch: float | None = None
+    """What would be better still."""
+    spread: tuple[float, float] | None = None
+    """Lowest and highest round."""
 
     @property
     def verdict(self) -> str:
         """Whether the target is met."""
         if self.target is None:
             return ""
-        met = self.value <= self.target if self.at_most else self.value >= self.target
-        return "reached" if met else "not reached"
+        if self.stretch is not None and self._meets(self.stretch):
+            return "reached, and the stretch"
+        return "reached" if self._meets(self.target) else "not reached"
+
+    def _meets(self, figure: float) -> bool:
+        return self.value <= figure if self.at_most else self.value >= figure
 
 
 @dataclass
@@ -82,9 +90,8 @@ class Reporter:
             spread = f"  [{_number(row.spread[0])} – {_number(row.spread[1])}]" if row.spread else ""
             self._text(f"  {row.name:<{width}}  {_number(row.value):>10} {row.unit}{spread}  {row.note}".rstrip())
         for ratio in ratios:
-            sign = "≤" if ratio.at_most else "≥"
-            target = f"  target {sign} {_number(ratio.target)}: {ratio.verdict}" if ratio.target is not None else ""
-            self._text(f"  {ratio.name:<{width}}  {ratio.value:>10.2f}{target}")
+            spread = f"  [{_number(ratio.spread[0])} – {_number(ratio.spread[1])}]" if ratio.spread else ""
+            self._text(f"  {ratio.name:<{width}}  {ratio.value:>10.2f}{spread}{_target(ratio)}")
 
     def _json(self, document: dict[str, object]) -> None:
         self._text(json.dumps(document, ensure_ascii=False))
@@ -97,6 +104,13 @@ class Reporter:
 def median_row(name: str, values: Sequence[float], unit: str, note: str = "") -> Row:
     """Return a row of the median of ``values`` with their spread."""
     return Row(name, statistics.median(values), unit, (min(values), max(values)), note)
+
+
+def _target(ratio: Ratio) -> str:
+    if ratio.target is None:
+        return ""
+    stretch = "" if ratio.stretch is None else f" (stretch {_number(ratio.stretch)})"
+    return f"  target {'≤' if ratio.at_most else '≥'} {_number(ratio.target)}{stretch}: {ratio.verdict}"
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,216 @@
+"""The SDK of this house, used as a service would use it."""
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis import Redis
+
+from benchmarks.events.contestants.raw import SECONDS, paced
+from benchmarks.events.figures import disorder
+from benchmarks.events.payload import ENTITIES, TYPE, data_of, envelope_of, fill
+from benchmarks.events.player import Task
+from xerpium_sdk.events import EventConsumer, EventPublisher, RedisIdempotencyStore
+from xerpium_sdk.wire.envelope import Envelope
+from xerpium_sdk.wire.keys import STREAM_EVENTS
+
+SERVICE = "benchmark"
+MANY = 100
+WAITING = 500
+"""Handlers that may wait at the same time."""
+THREADS = 16
+DEADLINE = 120
+
+
+def publish_one(task: Task) -> None:
+    """Publish one by one, as the seed's publisher is called."""
+    with EventPublisher(SERVICE, redis_url=task.url) as publisher:
+        data = [data_of(number) for number in range(task.count)]
+        _publish(publisher, 0, data[0])
+        task.watch.start()
+        for number in range(task.count):
+            _publish(publisher, number, data[number])
+        task.watch.stop()
+
+
+def publish_many(task: Task) -> None:
+    """A hundred envelopes in a round trip."""
+    with EventPublisher(SERVICE, redis_url=task.url) as publisher:
+        envelopes = [envelope_of(number) for number in range(task.count)]
+        _publish(publisher, 0, data_of(0))
+        task.watch.start()
+        for start in range(0, task.count, MANY):
+            publisher.publish_many(envelopes[start : start + MANY])
+        task.watch.stop()
+
+
+def consume(task: Task) -> None:
+    """Consume with a function that does nothing."""
+
+    def handle(event: Envelope) -> None:
+        step()
+
+    step, done = _counting(task)
+    _consume(task, done, lambda consumer: consumer.register_handler(TYPE, handle))
+
+
+def consume_async(task: Task) -> None:
+    """Consume with a coroutine that does nothing."""
+
+    async def handle(event: Envelope) -> None:
+        step()
+
+    step, done = _counting(task)
+    _consume(task, done, lambda consumer: consumer.register_handler(TYPE, handle))
+
+
+def consume_batch(task: Task) -> None:
+    """Consume with a function that is given up to 500 events at once."""
+
+    def handle(events: Sequence[Envelope]) -> None:
+        step(len(events))
+
+    step, done = _counting(task)
+    _consume(task, done, lambda consumer: consumer.on_batch(TYPE, size=500, seconds=0.5)(handle))
+
+
+def consume_once(task: Task) -> None:
+    """Consume with a store of handled events in Redis, so that each has its effect once."""
+
+    def handle(event: Envelope) -> None:
+        step()
+
+    with Redis.from_url(task.url) as client:
+        step, done = _counting(task)
+        store = RedisIdempotencyStore(client)
+        _consume(task, done, lambda consumer: consumer.register_handler(TYPE, handle), idempotency=store)
+
+
+def wait_async(task: Task) -> dict[str, int]:
+    """Consume with a coroutine that waits a millisecond; tells how many events came out of their entity's order."""
+    seen: defaultdict[object, list[int]] = defaultdict(list)
+
+    async def handle(event: Envelope) -> None:
+        task.watch.start()
+        await asyncio.sleep(SECONDS)
+        seen[event.entity_id].append(event.data["number"])
+        step()
+
+    step, done = _counting(task)
+    _consume(task, done, lambda consumer: consumer.on(TYPE, concurrency=WAITING)(handle))
+    return {"out_of_order": disorder(seen), "entities": len(seen)}
+
+
+def wait_sync(task: Task) -> dict[str, int]:
+    """Consume with a function that blocks for a millisecond, in sixteen threads; tells the same."""
+    seen: defaultdict[object, list[int]] = defaultdict(list)
+    lock = threading.Lock()
+
+    def handle(event: Envelope) -> None:
+        task.watch.start()
+        time.sleep(SECONDS)
+        with lock:
+            seen[event.entity_id].append(event.data["number"])
+            step()
+
+    step, done = _counting(task)
+    _consume(task, done, lambda consumer: consumer.on(TYPE, concurrency=THREADS)(handle))
+    return {"out_of_order": disorder(seen), "entities": len(seen)}
+
+
+def send(task: Task) -> None:
+    """Publish at the pace of the latency measurement."""
+    with EventPublisher(SERVICE, redis_url=task.url) as publisher:
+        task.watch.start()
+        paced(task.count, lambda number, sent: _publish(publisher, number, data_of(number, sent)))
+        task.watch.stop()
+
+
+def receive(task: Task) -> list[float]:
+    """Return how long each event took to a function, in microseconds."""
+    waits: list[float] = []
+
+    def handle(event: Envelope) -> None:
+        waits.append((time.monotonic_ns() - event.data["sent"]) / 1000)
+        step()
+
+    step, done = _counting(task)
+    _receive(task, handle, done)
+    return waits
+
+
+def receive_async(task: Task) -> list[float]:
+    """Return how long each event took to a coroutine, in microseconds."""
+    waits: list[float] = []
+
+    async def handle(event: Envelope) -> None:
+        waits.append((time.monotonic_ns() - event.data["sent"]) / 1000)
+        step()
+
+    step, done = _counting(task)
+    _receive(task, handle, done)
+    return waits
+
+
+def _receive(task: Task, handle: Callable[[Envelope], Any], done: threading.Event) -> None:
+    with EventConsumer(SERVICE, redis_url=task.url) as consumer, Redis.from_url(task.url) as client:
+        consumer.register_handler(TYPE, handle)
+        consumer.start()
+        _until(lambda: bool(client.exists(STREAM_EVENTS)) and consumer.metrics.snapshot().active)
+        task.ready()
+        _wait(done)
+        task.watch.stop()
+
+
+def _publish(publisher: EventPublisher, number: int, data: dict[str, Any]) -> None:
+    publisher.publish_event(
+        TYPE,
+        "order",
+        number % ENTITIES + 1,
+        company_id=1,
+        user_id=7,
+        data=data,
+        correlation_id="0f8fad5b-d9cb-469f-a165-70867728950e",
+    )
+
+
+def _consume(task: Task, done: threading.Event, register: Callable[[EventConsumer], Any], **options: Any) -> None:
+    with Redis.from_url(task.url) as client:
+        fill(client, STREAM_EVENTS, task.count)
+        with EventConsumer(SERVICE, redis_url=task.url, **options) as consumer:
+            register(consumer)
+            consumer.start()
+            _wait(done)
+            _until(lambda: not client.xpending(STREAM_EVENTS, f"{SERVICE}-group")["pending"])
+            task.watch.stop()
+
+
+def _counting(task: Task) -> tuple[Callable[..., None], threading.Event]:
+    """Return what a handler calls, from one thread at a time, and what is set after the last event."""
+    done = threading.Event()
+    seen = 0
+
+    def step(count: int = 1) -> None:
+        nonlocal seen
+        task.watch.start()
+        seen += count
+        if seen >= task.count:
+            done.set()
+
+    return step, done
+
+
+def _wait(done: threading.Event) -> None:
+    if not done.wait(DEADLINE):
+        raise RuntimeError("The events did not all come.")
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not holds():
+        if time.monotonic() > deadline:
+            raise RuntimeError("What was waited for did not come.")
+        time.sleep(0.001)
