@@ -15,8 +15,14 @@ from apps.core import redis
 from apps.events import projections
 from apps.events import relay as relay_module
 from apps.events.relay import Relay
+from apps.core.access import Caller, OpenHub
+from apps.events import declarations
+from tests.support.api import Api
+from tests.support.database import transactional_db
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import REGISTRY_CATALOG, REGISTRY_CHANGES
+
+__all__ = ["make_event", "transactional_db"]
 
 
 def make_event(number: int = 0, event_type: str = "service_registered") -> Envelope:

@@ -1,0 +1,97 @@
+"""What the hub makes of an event that somebody put into Redis: does it fit what its type's owner declared? Pure.
+
+It is stored whatever the verdict, so judging must never hold up the journal: data beyond some size is not judged, and a
+schema that turned out to be slow is left alone for a while.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from apps.events.schemas import Schema
+from apps.events.visibility import visible
+from xerpium_sdk.wire.envelope import Envelope, EventType
+from xerpium_sdk.wire.keys import STREAM_HUB
+
+__all__ = ["Declaration", "Judge", "Judgement"]
+
+MAX_JUDGED_BYTES = 256 * 1024
+SLOW_SECONDS = 0.25
+LEFT_ALONE_SECONDS = 600.0
+TOLD_FAULTS = 5
+_SEED = frozenset(kind.value for kind in EventType)
+
+
+class Declaration(Protocol):
+    """What is known of a declared type."""
+
+    @property
+    def company_id(self) -> int | None:
+        """Whose it is."""
+
+    @property
+    def schema(self) -> Schema | None:
+        """What its data must be."""
+
+
+class Judgement(NamedTuple):
+    """A verdict (see `models.Verdict`), and why."""
+
+    verdict: str
+    fault: str = ""
+
+
+VALID = Judgement("valid")
+UNVERIFIED = Judgement("unverified")
+UNDECLARED = Judgement("undeclared")
+
+
+class Judge:
+    """Judges the events of one writer; ``clock`` is a monotonic one in seconds."""
+
+    def __init__(self, clock: "Clock") -> None:
+        self._clock = clock
+        self._slow: dict[str, float] = {}
+
+    def judge(self, stream: str, event: Envelope, size: int, declared: Mapping[str, Declaration]) -> Judgement:
+        """Return the verdict on ``event``, whose data has ``size`` bytes, by what is ``declared``."""
+        if stream == STREAM_HUB:
+            return UNVERIFIED  # the hub's own types, which nobody declares
+        declaration = declared.get(event.event_type)
+        if declaration is not None and not visible(declaration.company_id, _companies(event)):
+            declaration = None
+        if declaration is None:
+            return UNVERIFIED if event.event_type in _SEED else UNDECLARED
+        if declaration.schema is None:
+            return UNVERIFIED
+        if size > MAX_JUDGED_BYTES:
+            return Judgement("unverified", f"Data of more than {MAX_JUDGED_BYTES // 1024} KiB is not checked.")
+        return self._ask(event, declaration.schema)
+
+    def _ask(self, event: Envelope, schema: Schema) -> Judgement:
+        began = self._clock()
+        if self._slow.get(event.event_type, 0.0) > began:
+            return Judgement("unverified", "Its schema is slow and is left alone for some minutes.")
+        judgement = VALID if schema.fits(event.data) else _mismatch(schema, event)
+        now = self._clock()
+        if now - began > SLOW_SECONDS:
+            self._slow[event.event_type] = now + LEFT_ALONE_SECONDS
+        return judgement
+
+
+def _mismatch(schema: Schema, event: Envelope) -> Judgement:
+    faults = schema.faults(event.data)
+    told = [f"{fault.pointer or 'data'}: {fault.message}" for fault in faults[:TOLD_FAULTS]]
+    if len(faults) > TOLD_FAULTS:
+        told.append(f"and {len(faults) - TOLD_FAULTS} more")
+    return Judgement("mismatch", "; ".join(told))
+
+
+def _companies(event: Envelope) -> frozenset[int]:
+    return frozenset() if event.company_id is None else frozenset((event.company_id,))
+
+
+class Clock(Protocol):
+    """A monotonic clock."""
+
+    def __call__(self) -> float:
+        """Return seconds since some moment."""
