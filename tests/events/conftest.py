@@ -12,11 +12,10 @@ import pytest
 from django.db import connection
 
 from apps.core import redis
-from apps.events import projections
+from apps.core.access import Caller, OpenHub
+from apps.events import declarations, projections
 from apps.events import relay as relay_module
 from apps.events.relay import Relay
-from apps.core.access import Caller, OpenHub
-from apps.events import declarations
 from tests.support.api import Api
 from tests.support.database import transactional_db
 from xerpium_sdk.wire.envelope import Envelope
@@ -125,3 +124,21 @@ def running(relay: Relay) -> Iterator[None]:
         stop.set()
         thread.join()
     assert not failures
+
+
+@pytest.fixture
+def api(transactional_db: None) -> Iterator[Api]:
+    """A caller of the REST API on this machine, without credentials: the hub of the tests is open to it."""
+    declarations.forget_after_commit()
+    yield Api()
+    declarations.forget_after_commit()
+
+
+@pytest.fixture
+def come_in_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Caller], None]:
+    """A function that makes every later caller somebody in particular, as credentials will."""
+
+    def come_in(caller: Caller) -> None:
+        monkeypatch.setattr(OpenHub, "authenticate", lambda self, request: (caller, None))
+
+    return come_in
