@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.conftest import make_event
-from xerpium_sdk.events.backlog import Backlog, Delivery
-from xerpium_sdk.events.entry import Entry, id_before, id_key
+from xerpium_sdk.events.serial import Backlog, Delivery
+from xerpium_sdk.events.serial import Entry, id_before, id_key
 
 
 def delivery(number: int, entity: int | None = None) -> Delivery:

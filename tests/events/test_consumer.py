@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError
 from tests.events.conftest import make_event
 from tests.support.wait import wait_until
 from xerpium_sdk.events import StreamConsumer, connect
-from xerpium_sdk.events.group import StreamGroup
+from xerpium_sdk.events.serial import StreamGroup
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_EVENTS_DEAD
 

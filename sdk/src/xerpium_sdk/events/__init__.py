@@ -1,10 +1,48 @@
 """Events over Redis streams: at least once, nothing lost, nothing stuck.
 
-- `StreamConsumer`: one consumer of a group; calls a handler for each event, retries, gives up into the dead letters
+- `EventConsumer`: one consumer of a group; calls a handler for each event, retries, gives up into the dead letters
+- `RedisIdempotencyStore`: effects once per event
 - `connect`: a Redis client whose timeouts and retries fit a bus
 """
 
 from xerpium_sdk.events.connection import connect
-from xerpium_sdk.events.consumer import Handler, StreamConsumer, Tally
+from xerpium_sdk.events.consumer import EventConsumer
+from xerpium_sdk.events.engine import Report
+from xerpium_sdk.events.idempotency import (
+    Claim,
+    ClaimingStore,
+    IdempotencyStore,
+    RedisIdempotencyStore,
+    WrappingStore,
+)
+from xerpium_sdk.events.lag import StreamLag
+from xerpium_sdk.events.metrics import HandlerSnapshot, Snapshot
+from xerpium_sdk.events.serial import StreamConsumer, Tally
+from xerpium_sdk.events.subscriptions import BatchHandler, Handler, Received
+from xerpium_sdk.wire.envelope import DecodeError, Envelope, EventType
 
-__all__ = ["Handler", "StreamConsumer", "Tally", "connect"]
+EventPayload = Envelope
+"""The seed's name for `Envelope`."""
+
+__all__ = [
+    "BatchHandler",
+    "Claim",
+    "ClaimingStore",
+    "DecodeError",
+    "Envelope",
+    "EventConsumer",
+    "EventPayload",
+    "EventType",
+    "Handler",
+    "HandlerSnapshot",
+    "IdempotencyStore",
+    "Received",
+    "RedisIdempotencyStore",
+    "Report",
+    "Snapshot",
+    "StreamConsumer",
+    "StreamLag",
+    "Tally",
+    "WrappingStore",
+    "connect",
+]

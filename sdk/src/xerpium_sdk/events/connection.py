@@ -1,14 +1,26 @@
-"""The Redis client of the bus.
+"""The Redis clients of the bus.
 
 redis-py's own retry sends a command again whose answer was late: one XADD then leaves two entries, and one XREADGROUP
 strands a batch that nobody ever saw. On a bus it is off, and the one who called decides.
 """
 
-from redis import Redis
+import os
+from typing import Any
+
+from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
 from redis.retry import Retry
 
-__all__ = ["connect", "require_bus_client"]
+__all__ = ["cannot_heal", "connect", "dedicated", "default_url"]
+
+_MANAGED = ("himport_registry", "maint_notifications_pool_handler", "maint_notifications_config")
+"""What a redis-py pool puts among its options for itself; a pool made of these options makes its own."""
+
+
+def default_url() -> str:
+    """Return the address of Redis when none is given: ``REDIS_URL``, or this host's."""
+    return os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
 
 
 def connect(url: str, *, block_ms: int = 1000) -> Redis:
@@ -25,16 +37,31 @@ def connect(url: str, *, block_ms: int = 1000) -> Redis:
     )
 
 
-def require_bus_client(client: Redis, block_ms: int) -> None:
-    """Refuse a client that would lose or double messages without a word.
+def dedicated(client: Redis, *, timeout: float) -> Redis:
+    """Return a client of the same server as ``client`` with connections of its own, without hidden retry, in bytes.
 
-    Raises:
-        ValueError: its retry is on, or its socket timeout is not above ``block_ms`` (None counts: a connection that
-            the network dropped without a sign would be waited on for ever).
+    ``timeout`` is how long it waits for an answer, in seconds.
     """
-    options = client.connection_pool.connection_kwargs
-    retry, timeout = options.get("retry"), options.get("socket_timeout")
-    if retry is None or retry.get_retries() != 0:
-        raise ValueError("The client repeats commands by itself: pass retry=Retry(NoBackoff(), 0), or use connect().")
-    if timeout is None or timeout * 1000 <= block_ms:
-        raise ValueError(f"The client's socket_timeout must be above {block_ms / 1000} s, the longest blocking read.")
+    pool = client.connection_pool
+    options: dict[str, Any] = {
+        name: value
+        for name, value in pool.connection_kwargs.items()
+        if name not in _MANAGED and not name.startswith("orig_")
+    }
+    options |= {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": min(3.0, timeout),
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+        "decode_responses": False,
+        "protocol": 2,
+        "health_check_interval": 0,
+    }
+    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
+
+
+def cannot_heal(error: RedisError) -> bool:
+    """Return whether waiting is in vain: a wrong password, a missing permission, a key of another type."""
+    if isinstance(error, AuthenticationError | AuthorizationError):
+        return True
+    return isinstance(error, ResponseError) and str(error).startswith(("WRONGTYPE", "NOPERM", "NOAUTH", "WRONGPASS"))

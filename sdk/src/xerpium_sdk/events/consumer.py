@@ -1,337 +1,314 @@
-"""One consumer of a group: reads in batches, calls a handler for each event, acknowledges in batches.
+"""`EventConsumer`: handlers by type of event, and how they are run."""
 
-At least once, in stream order. What fails is tried again with growing delays while everything of other entities goes
-past it, and after ``max_attempts`` it goes to the dead letters. With several consumers in a group Redis spreads the
-entries freely among them: order per entity then holds only within each.
-"""
-
-import logging
-import random
-import time
-import traceback
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self, TypeVar
 
 from redis import Redis
-from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
-from xerpium_sdk.events.backlog import Backlog, Delivery
-from xerpium_sdk.events.connection import require_bus_client
-from xerpium_sdk.events.entry import BEGINNING, Entry, id_before, id_key
-from xerpium_sdk.events.group import StreamGroup
-from xerpium_sdk.wire.envelope import Envelope
-from xerpium_sdk.wire.errors import DecodeError
-from xerpium_sdk.wire.keys import STREAM_EVENTS
-from xerpium_sdk.wire.times import format_time
+from xerpium_sdk.events.connection import connect, dedicated, default_url
+from xerpium_sdk.events.engine import Engine, Report
+from xerpium_sdk.events.idempotency import IdempotencyStore, WrappingStore
+from xerpium_sdk.events.lag import StreamLag, read_lag
+from xerpium_sdk.events.metrics import Metrics
+from xerpium_sdk.events.options import Around, Options, allows_text, host_name
+from xerpium_sdk.events.subscriptions import Batching, Subscription, Subscriptions, name_of
+from xerpium_sdk.wire.envelope import EventType
+from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, stream_of_replays
 
-__all__ = ["Handler", "StreamConsumer", "Tally"]
+__all__ = ["EventConsumer"]
 
-logger = logging.getLogger(__name__)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-Handler = Callable[[Envelope], object]
-
-MAX_IN_HAND = 10_000
-FLUSH_SECONDS = 0.2
-RENEW_BATCH = 500
-ERROR_LENGTH = 4000
+BLOCK_MS = 1000
 
 
-@dataclass(slots=True)
-class Tally:
-    """What a consumer did since it started."""
+class EventConsumer:
+    """Handles the events of one service's group: at least once, in stream order per entity.
 
-    handled: int = 0
-    ignored: int = 0
-    failed: int = 0
-    dead: int = 0
-    recovered: int = 0
+    ```python
+    consumer = EventConsumer("inventory-service")
 
+    @consumer.on(EventType.PRODUCT_CREATED)
+    def stock_it(event: Envelope) -> None: ...
 
-class StreamConsumer:
-    """Consumes ``streams`` as one member of ``group``; call `step` in a loop and `close` at the end.
+    consumer.run()
+    ```
+
+    A handler that raises is called again, up to ``max_attempts`` times, with growing pauses; meanwhile only the later events
+    of the same entity wait. Then the event goes to the dead letters.
 
     Args:
-        client: a client as `xerpium_sdk.events.connect` makes it.
-        handlers: event type -> function of one `Envelope`. Other types are acknowledged unread. A handler may be
-            called twice for one ``event_id`` after a fault, so it must be idempotent.
-        consumer_name: stable over restarts and unique in the group; what an earlier process of this name left
-            unfinished is taken up first.
-        block_ms: how long one `step` waits for something new.
-        batch: entries read at once, for each stream.
-        max_attempts: failures after which an event goes to the dead letters. Deliveries that ended with the death of
-            the process count, so a message that kills it cannot do so for ever.
-        claim_idle_ms: after this long without a sign of life from its consumer an entry is taken over; must be above
-            the longest run of one handler.
-        retry_seconds: delay before the second attempt and the greatest delay; each attempt doubles it, with jitter.
-        is_outage: says of a handler's exception that what all handlers stand on (the database) is away. It is then
-            raised from `step` and counts as no attempt.
-        should_stop: asked between events; `step` then returns early.
+        service_name: the service that consumes.
+        consumer_group: those who share the work; default ``{service_name}-group``.
+        client: a redis-py client of the server with the streams; the consumer makes connections of its own from its
+            settings. Or ``redis_url``; default ``REDIS_URL`` of the environment.
+        streams: what is read, besides what is replayed to this group.
+        consumer_name: stable over restarts and unique in the group; default ``{service}-{host}-{slot}``, the first slot
+            that is free.
+        ordered: one consumer of the group reads at a time, the others stand by, so that order per entity holds in the
+            group. False: all read, and it holds only within each.
+        start_at: where a group that does not exist yet begins; ``$`` leaves out what was published before.
+        concurrency: how many handlers of one type run at a time, on different entities. ``timeout`` (seconds),
+            ``max_attempts`` and ``retry_seconds`` (first and greatest pause) hold for each handler; `on` may say otherwise.
+        batch: entries read at once from each stream. ``max_in_hand``: read and not yet acknowledged.
+        claim_idle_ms: after how long without a sign of life entries of consumers that are not ours are taken over.
+        lease_seconds: after how long without a sign of life from the one that reads another takes over.
+        grace_seconds: how long handlers that are at work may take when the consumer stops.
+        idempotency: remembers which events are handled, so that effects happen once (`xerpium_sdk.events.idempotency`).
+        is_outage: says of a handler's exception that what handlers stand on (the database) is away. It counts as no attempt;
+            the consumer pauses and tries again. Asked in the handler's thread.
+        around: makes a context manager that surrounds stretches of work in threads of handlers (at most a second each).
+        text_ids: says of a stream whether ``entity_id`` and ``user_id`` may be text; default: all but `xerpium:events`.
     """
 
     def __init__(
         self,
-        client: Redis,
+        service_name: str,
+        consumer_group: str | None = None,
         *,
-        group: str,
-        streams: Sequence[str],
-        handlers: Mapping[str, Handler],
-        consumer_name: str,
-        block_ms: int = 1000,
-        batch: int = 100,
+        client: Redis | None = None,
+        redis_url: str | None = None,
+        streams: Sequence[str] = (STREAM_EVENTS, STREAM_EVENTS_CUSTOM),
+        consumer_name: str | None = None,
+        ordered: bool = True,
+        start_at: str = "0",
+        concurrency: int = 8,
+        timeout: float = 60.0,
         max_attempts: int = 5,
-        claim_idle_ms: int = 60_000,
         retry_seconds: tuple[float, float] = (0.5, 30.0),
+        batch: int = 500,
+        max_in_hand: int = 5000,
+        claim_idle_ms: int = 60_000,
+        lease_seconds: float = 5.0,
+        grace_seconds: float = 10.0,
+        idempotency: IdempotencyStore | None = None,
         is_outage: Callable[[Exception], bool] = lambda error: False,
-        should_stop: Callable[[], bool] = lambda: False,
-        clock: Callable[[], float] = time.monotonic,
+        around: Around | None = None,
+        text_ids: Callable[[str], bool] = allows_text,
     ) -> None:
-        require_bus_client(client, block_ms)
-        self.tally = Tally()
-        self._group = StreamGroup(client, group=group, consumer=consumer_name, streams=streams)
-        self._handlers, self._is_outage, self._should_stop, self._clock = handlers, is_outage, should_stop, clock
-        self._block_ms, self._batch, self._max_attempts = block_ms, batch, max_attempts
-        self._claim_idle_ms, self._retry_seconds = claim_idle_ms, retry_seconds
-        self._backlog = Backlog()
-        self._done: defaultdict[str, list[str]] = defaultdict(list)
-        self._settled: dict[str, str] = {}
-        self._has_group: set[str] = set()
-        self._own_pending: dict[str, str] = {}
-        self._next_claim = self._next_renewal = self._next_flush = clock()
-        self._expect_unseen()
+        self.service_name = service_name
+        self.consumer_group = consumer_group or f"{service_name}-group"
+        self.metrics = Metrics()
+        self._client = client if client is not None else connect(redis_url or default_url())
+        self._owns_client = client is None
+        self._subscriptions = Subscriptions()
+        self._defaults: dict[str, Any] = {
+            "concurrency": concurrency,
+            "timeout": timeout,
+            "max_attempts": max_attempts,
+            "retry_seconds": retry_seconds,
+        }
+        replays = stream_of_replays(self.consumer_group)
+        self._options = Options(
+            group=self.consumer_group,
+            streams=tuple(dict.fromkeys((*streams, replays))),
+            base_name=f"{service_name}-{host_name()}",
+            consumer_name=consumer_name,
+            ordered=ordered,
+            start_at=start_at,
+            batch=batch,
+            max_in_hand=max_in_hand,
+            claim_idle_ms=claim_idle_ms,
+            lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
+            block_ms=min(BLOCK_MS, int(lease_seconds * 400)),
+            idempotency=idempotency,
+            is_outage=is_outage,
+            around=around,
+            text_ids=text_ids,
+        )
+        self._engine: Engine | None = None
+        self._report = Report(0, 0, True)
 
-    def step(self, *, wait: bool = True) -> bool:
-        """Read one batch and handle what is due; return whether anything was handled.
+    # --- handlers
+
+    def on(self, *event_types: EventType | str, **options: Any) -> Callable[[Function], Function]:
+        """Return a decorator that registers a function, or coroutine function, of one `Envelope`.
+
+        Options: ``concurrency``, ``timeout``, ``max_attempts``, ``retry_seconds``, ``name``. ``"*"`` stands for every type that
+        has no handler of its own.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away or refuses; nothing is lost, call again.
-            Exception: whatever ``is_outage`` says yes to.
+            ValueError: a type has a handler already.
         """
-        try:
-            self._ensure_groups()
-            self._take_in(wait)
-            return self._work()
-        except ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            logger.warning("Group %s is gone (was Redis emptied?); making it again", self._group.group)
-            self._has_group.clear()
-            return True
-        except (ConnectionError, TimeoutError):
-            # An answer that did not arrive may have held entries: Redis thinks that we have them.
-            self._expect_unseen()
-            raise
 
-    def close(self) -> None:
-        """Acknowledge what is done. What is still in hand stays pending under this name for its next process."""
-        try:
-            self._flush()
-        except RedisError as error:
-            count = sum(map(len, self._done.values()))
-            logger.warning("%d events are done but not acknowledged, and will be handled again: %s", count, error)
+        def register(function: Function) -> Function:
+            self._register(event_types, function, options)
+            return function
 
-    # --- what comes in
+        return register
 
-    def _expect_unseen(self) -> None:
-        self._own_pending = dict.fromkeys(self._group.streams, BEGINNING)
+    def on_batch(
+        self, *event_types: EventType | str, size: int = 500, seconds: float = 0.5, raw: bool = False, **options: Any
+    ) -> Callable[[Function], Function]:
+        """Return a decorator that registers a function, or coroutine function, of a list of events.
 
-    def _ensure_groups(self) -> None:
-        for stream in self._group.streams:
-            if stream not in self._has_group:
-                self._group.create(stream, self._position(stream))
-                self._has_group.add(stream)
+        It is called with up to ``size`` events, at the latest ``seconds`` after the first came, with one batch at a time
+        (unless ``concurrency`` says otherwise) in stream order. A batch that fails is split until what fails is alone.
+        ``raw``: it gets `Received`, and with ``"*"`` also what cannot be decoded. Options as for `on`.
+        """
 
-    def _position(self, stream: str) -> str:
-        """Return the id up to which everything of ``stream`` is done as far as this process knows."""
-        in_hand = [held.entry.entry_id for held in self._backlog if held.entry.stream == stream]
-        return id_before(min(in_hand, key=id_key)) if in_hand else self._settled.get(stream, BEGINNING)
+        def register(function: Function) -> Function:
+            self._register(event_types, function, {"concurrency": 1, **options}, Batching(size, seconds, raw))
+            return function
 
-    def _take_in(self, wait: bool) -> None:
-        now = self._clock()
-        if now >= self._next_claim:
-            self._claim_abandoned(now)
-        while self._own_pending and not self._backlog.has_work(now):
-            self._recover_own()
-        if not self._backlog.has_work(now):
-            self._read(now, wait)
+        return register
 
-    def _read(self, now: float, wait: bool) -> None:
-        due = self._backlog.next_due
-        pause = self._block_ms if due is None else min(self._block_ms, int((due - now) * 1000) + 1)
-        if (room := min(self._batch, MAX_IN_HAND - len(self._backlog))) > 0:
-            self._receive(self._group.read(room, pause if wait else None))
-        elif wait:
-            time.sleep(pause / 1000)
+    def register_handler(self, event_type: EventType | str, handler: Callable[..., Any]) -> None:
+        """Let ``handler`` handle events of ``event_type``."""
+        self._register((event_type,), handler, {})
 
-    def _recover_own(self) -> None:
-        """Take up a page of each stream of what was delivered under this name and is not in hand."""
-        for stream, after in list(self._own_pending.items()):
-            found = self._group.pending(stream, after=after, count=self._batch, own=True)
-            self._claim(stream, found, idle_ms=0)
-            if found:
-                self._own_pending[stream] = max(found, key=id_key)
-            else:
-                del self._own_pending[stream]
+    def register_handlers(self, handlers: Mapping[Any, Callable[..., Any]]) -> None:
+        """Register a handler for each type."""
+        for event_type, handler in handlers.items():
+            self.register_handler(event_type, handler)
 
-    def _claim_abandoned(self, now: float) -> None:
-        self._next_claim = now + self._claim_idle_ms / 2000 * random.uniform(0.8, 1.2)
-        for stream in self._group.streams:
-            found = self._group.pending(
-                stream, after=BEGINNING, count=self._batch, own=False, idle_ms=self._claim_idle_ms
+    def _register(
+        self,
+        event_types: Sequence[EventType | str],
+        function: Callable[..., Any],
+        options: Mapping[str, Any],
+        batching: Batching | None = None,
+    ) -> None:
+        if self._engine is not None:
+            raise ValueError("Register handlers before the consumer starts.")
+        values = {**self._defaults, "name": name_of(function), **options}
+        subscription = Subscription(function=function, batching=batching, **values)
+        if subscription.is_async and isinstance(self._options.idempotency, WrappingStore):
+            raise ValueError(f"{subscription.name} is a coroutine function: this store takes plain functions only.")
+        if any(one.name == subscription.name for one in self._subscriptions.all()):
+            subscription = self._same(subscription) or replace(
+                subscription, name=f"{subscription.name}:{event_types[0]}"
             )
-            self._claim(stream, found, idle_ms=self._claim_idle_ms)
-            if len(found) == self._batch:
-                self._next_claim = now
+        self._subscriptions.add(event_types, subscription)
 
-    def _claim(self, stream: str, deliveries: Mapping[str, int], *, idle_ms: int) -> None:
-        ids = [entry_id for entry_id in deliveries if not self._has(stream, entry_id)]
-        if ids:
-            entries = self._group.claim(stream, ids, idle_ms=idle_ms)
-            self._receive(entries, deliveries)
-            self.tally.recovered += len(entries)
+    def _same(self, wanted: Subscription) -> Subscription | None:
+        """Return the subscription that calls the same function in the same way: the two share their workers."""
+        for one in self._subscriptions.all():
+            if all(getattr(one, name) == getattr(wanted, name) for name in Subscription.__dataclass_fields__):
+                return one
+        return None
 
-    def _has(self, stream: str, entry_id: str) -> bool:
-        return (stream, entry_id) in self._backlog or entry_id in self._done[stream]
+    # --- running
 
-    def _receive(self, entries: Iterable[Entry], attempts: Mapping[str, int] | None = None) -> None:
-        for entry in entries:
-            self._backlog.add(_delivery(entry, (attempts or {}).get(entry.entry_id, 0)))
+    def run(self) -> Report:
+        """Consume until `stop`, in threads; return how it ended.
 
-    # --- what is done with it
-
-    def _work(self) -> bool:
-        handled = 0
+        Raises:
+            RedisError: at the start, what waiting cannot heal: a wrong password, a key that is no stream.
+        """
+        engine = self._begin()
         try:
-            self._keep_up()
-            while not self._should_stop() and (delivery := self._backlog.take(self._clock())):
-                self._handle_or_put_back(delivery)
-                handled += 1
-                self._keep_up()
-        finally:
-            self._flush()
-        return handled > 0
-
-    def _handle_or_put_back(self, delivery: Delivery) -> None:
-        try:
-            self._handle(delivery)
-        except Exception:
-            self._backlog.put_back(delivery, self._clock())
+            engine.wait()
+        except BaseException:
+            engine.stop()
+            engine.wait()
             raise
+        finally:
+            self._ended(engine)
+        return self._report
 
-    def _handle(self, delivery: Delivery) -> None:
-        event = delivery.envelope
-        if event is None:
-            self._give_up(delivery, "undecodable", delivery.fault)
-        elif (handler := self._handlers.get(event.event_type)) is None:
-            self.tally.ignored += 1
-            self._settle(delivery)
-        elif delivery.attempts >= self._max_attempts:
-            text = f"Delivered {delivery.attempts} times and never answered: a consumer stopped or died on it."
-            self._give_up(delivery, "max_attempts", text, handler)
-        else:
-            self._call(handler, event, delivery)
+    def start(self) -> None:
+        """Consume in the background until `stop` or `close`. Raises as `run` does."""
+        self._begin()
 
-    def _call(self, handler: Handler, event: Envelope, delivery: Delivery) -> None:
+    async def start_consuming(self) -> None:
+        """Consume until `stop`; handlers that are coroutine functions run on this event loop. Raises as `run` does."""
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        engine = await asyncio.to_thread(self._begin, loop=loop, on_over=lambda: _call_on(loop, over.set))
         try:
-            handler(event)
-        except Exception as error:
-            if self._is_outage(error):
-                raise
-            self._fail(handler, delivery, error)
-        else:
-            self.tally.handled += 1
-            self._settle(delivery)
+            await over.wait()
+        except asyncio.CancelledError:
+            engine.stop()
+            await over.wait()
+            raise
+        finally:
+            self._ended(engine)
 
-    def _fail(self, handler: Handler, delivery: Delivery, error: Exception) -> None:
-        self.tally.failed += 1
-        delivery.attempts += 1
-        if delivery.attempts >= self._max_attempts:
-            self._give_up(delivery, "max_attempts", _excerpt(error), handler)
-            return
-        self._group.count_attempts(delivery.entry, delivery.attempts)
-        delay = self._delay(delivery.attempts)
-        self._backlog.postpone(delivery, self._clock() + delay)
-        logger.warning(
-            "%s failed on %s of %s, attempt %d of %d, next in %.1f s",
-            *(_name(handler), delivery.entry.entry_id, delivery.entry.stream),
-            *(delivery.attempts, self._max_attempts, delay),
-            exc_info=error,
+    def run_until_idle(self, timeout: float | None = None) -> Report:
+        """Handle everything there is, retries included, and return; after ``timeout`` seconds in any case.
+
+        In an ordered group whose other consumer is reading there is nothing to do but to wait for it.
+        """
+        engine = self._begin(drain=True)
+        try:
+            if not engine.wait(timeout):
+                engine.stop()
+                engine.wait()
+        finally:
+            self._ended(engine)
+        return self._report
+
+    def stop(self) -> None:
+        """Ask the consumer to end; returns at once, and may be called anywhere (in handlers and signal handlers too)."""
+        if self._engine is not None:
+            self._engine.stop()
+
+    def close(self) -> Report:
+        """End the consumer, wait until it has, and return how. Not to be called by a handler."""
+        engine = self._engine
+        if engine is not None:
+            engine.stop()
+            engine.wait()
+            self._ended(engine)
+        if self._owns_client:
+            self._client.close()
+        return self._report
+
+    def __enter__(self) -> Self:
+        """Consume in the background within a ``with`` block."""
+        self.start()
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        """End it."""
+        self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the consumer runs."""
+        return self._engine is not None and not self._engine.over.is_set()
+
+    def lag(self) -> dict[str, StreamLag]:
+        """Return how far the group is behind on each stream. Raises what redis-py raises."""
+        return {stream: read_lag(self._client, stream, self.consumer_group) for stream in self._options.streams}
+
+    def _begin(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        on_over: Callable[[], None] = lambda: None,
+        drain: bool = False,
+    ) -> Engine:
+        if self._engine is not None:
+            raise RuntimeError("The consumer runs already.")
+        engine = Engine(
+            *(self._options, self._subscriptions, self.metrics),
+            make_client=lambda timeout: dedicated(self._client, timeout=timeout),
+            loop=loop,
+            drain=drain,
         )
+        engine.on_over = on_over
+        self._engine = engine
+        try:
+            engine.start()
+        except BaseException:
+            self._engine = None
+            raise
+        return engine
 
-    def _delay(self, attempts: int) -> float:
-        """Return the seconds until the next attempt: doubled each time, half of it random."""
-        first, greatest = self._retry_seconds
-        return min(greatest, first * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1)
-
-    def _give_up(self, delivery: Delivery, reason: str, error: str, handler: Handler | None = None) -> None:
-        entry = delivery.entry
-        self._group.bury(
-            entry,
-            {
-                "dead_group": self._group.group,
-                "dead_handler": _name(handler) if handler else "",
-                "dead_reason": reason,
-                "dead_error": error[:ERROR_LENGTH],
-                "dead_attempts": str(delivery.attempts),
-                "dead_stream": entry.stream,
-                "dead_stream_id": entry.entry_id,
-                "dead_at": format_time(datetime.now(UTC)),
-            },
-        )
-        logger.error("Gave up on %s of %s (%s): %s", entry.entry_id, entry.stream, reason, error.splitlines()[-1])
-        self.tally.dead += 1
-        self._settle(delivery, acknowledged=True)
-
-    def _settle(self, delivery: Delivery, *, acknowledged: bool = False) -> None:
-        stream, entry_id, _ = delivery.entry
-        self._backlog.settle(delivery)
-        if id_key(entry_id) > id_key(self._settled.get(stream, BEGINNING)):
-            self._settled[stream] = entry_id
-        if not acknowledged:
-            self._done[stream].append(entry_id)
-
-    # --- what Redis must hear of in time
-
-    def _keep_up(self) -> None:
-        """Acknowledge and renew in the midst of a batch of slow handlers."""
-        now = self._clock()
-        if now >= self._next_flush:
-            self._flush()
-        if now >= self._next_renewal:
-            self._renew(now)
-
-    def _flush(self) -> None:
-        self._next_flush = self._clock() + FLUSH_SECONDS
-        if done := {stream: ids for stream, ids in self._done.items() if ids}:
-            self._group.acknowledge(done)
-            self._done.clear()
-
-    def _renew(self, now: float) -> None:
-        """Keep other consumers from taking over what is in hand."""
-        interval_ms = self._claim_idle_ms // 4
-        self._next_renewal = now + interval_ms / 1000
-        by_stream: defaultdict[str, list[str]] = defaultdict(list)
-        for held in self._backlog:
-            by_stream[held.entry.stream].append(held.entry.entry_id)
-        for stream, ids in by_stream.items():
-            for start in range(0, len(ids), RENEW_BATCH):
-                self._group.renew(stream, ids[start : start + RENEW_BATCH], idle_ms=interval_ms // 2)
+    def _ended(self, engine: Engine) -> None:
+        if engine.over.is_set() and self._engine is engine:
+            self._engine = None
+            self._report = engine.report or self._report
+            if engine.error is not None:
+                raise engine.error
 
 
-def _delivery(entry: Entry, attempts: int) -> Delivery:
+def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
     try:
-        # Only types that services declare may have text for an id, and they have a stream of their own.
-        envelope = Envelope.decode(entry.fields, text_ids=entry.stream != STREAM_EVENTS)
-    except DecodeError as error:
-        return Delivery(entry, attempts, fault=str(error))
-    return Delivery(entry, attempts, envelope)
-
-
-def _name(handler: Handler) -> str:
-    return f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__name__)}"
-
-
-def _excerpt(error: Exception) -> str:
-    """Return the end of the traceback: where it was raised, and the message last."""
-    return "".join(traceback.format_exception(error))[-ERROR_LENGTH:].strip()
+        loop.call_soon_threadsafe(function)
+    except RuntimeError:
+        pass  # the loop was closed before the consumer ended

@@ -1,35 +1,27 @@
-"""A stream entry and the arithmetic of its ids."""
+"""The arithmetic of stream ids, and the fields of an entry as they came."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-__all__ = ["BEGINNING", "Entry", "id_before", "id_key"]
+__all__ = ["BEGINNING", "fields_of", "id_before", "id_key"]
 
 BEGINNING = "0-0"
 
 
-class Entry(NamedTuple):
-    """One stream entry as it came."""
-
-    stream: str
-    entry_id: str
-    fields: Mapping[bytes, bytes]
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What tells it from every other entry."""
-        return self.stream, self.entry_id
-
-
-def id_key(entry_id: str) -> tuple[int, int]:
+def id_key(entry_id: str | bytes) -> tuple[int, int]:
     """Return ``1700000000000-3`` as numbers that compare as Redis compares ids."""
-    milliseconds, _, sequence = entry_id.partition("-")
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    milliseconds, _, sequence = text.partition("-")
     return int(milliseconds), int(sequence or 0)
 
 
-def id_before(entry_id: str) -> str:
+def id_before(entry_id: str | bytes) -> str:
     """Return the greatest id below ``entry_id``."""
     milliseconds, sequence = id_key(entry_id)
     if sequence:
         return f"{milliseconds}-{sequence - 1}"
     return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds else BEGINNING
+
+
+def fields_of(flat: Sequence[bytes]) -> Mapping[bytes, bytes]:
+    """Return ``[name, value, name, value…]``, as Redis sends an entry, by name; of a name that repeats the last."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""One consumer group in Redis: every command that the engine sends, in bytes.
+"""One consumer group in Redis: every command that the engine sends about entries, in bytes.
 
 Bodies are read undecoded: one value that is not UTF-8 would otherwise make the whole batch unreadable, and the entry
 that caused it could not even be named.
@@ -6,36 +6,109 @@ that caused it could not even be named.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from xerpium_sdk.events.entry import BEGINNING, Entry, id_key
+from xerpium_sdk.events.entry import BEGINNING, id_key
+from xerpium_sdk.events.idempotency import ClaimingStore, HandledKey
+from xerpium_sdk.events.lanes import Delivery
 from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD
 
-__all__ = ["StreamGroup"]
+__all__ = ["Group", "Pending", "RedisGroup", "is_no_group"]
 
 logger = logging.getLogger(__name__)
 
+PAGE = 100
+"""Dead letters in one round trip, and ids of one command about claims."""
+MOST_ARGUMENTS = 7000
+"""What Lua's ``unpack`` can pass on."""
 
-class StreamGroup:
-    """One consumer's view of a group over several streams. Methods raise what redis-py raises."""
+_BURY = """
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
+return redis.call('XACK', KEYS[2], ARGV[1], ARGV[2])
+"""
+"""A script and no MULTI: there an XADD that fails would not keep the XACK behind it from succeeding."""
 
-    def __init__(self, client: Redis, *, group: str, consumer: str, streams: Sequence[str]) -> None:
-        self.client, self.group, self.consumer, self.streams = client, group, consumer, tuple(streams)
+_DROP = """
+local free = 0
+for _, stream in ipairs(KEYS) do
+    local ok, held = pcall(redis.call, 'XPENDING', stream, ARGV[1], '-', '+', 1, ARGV[2])
+    if ok and type(held) == 'table' and not held.err then
+        if #held == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, ARGV[1], ARGV[2]) else free = free + 1 end
+    end
+end
+return free
+"""
+
+
+class Pending(NamedTuple):
+    """One entry that was delivered and not acknowledged."""
+
+    entry_id: bytes
+    consumer: str
+    idle_ms: int
+    delivered: int
+    """How often, as Redis counts; the engine also stores the attempts there."""
+
+
+class Group(Protocol):
+    """What the engine asks of a group; in Redis, or in memory for tests."""
+
+    def create(self, stream: str, after: str) -> bool:
+        """Make the group, to be given everything after ``after``; return whether it was absent."""
+
+    def read(self, consumer: str, count: int, block_ms: int | None) -> list[Delivery]:
+        """Return up to ``count`` new entries of each stream, waiting up to ``block_ms`` for the first (None: not)."""
+
+    def pending(self, stream: str, after: str, count: int) -> list[Pending]:
+        """Return what was delivered and not acknowledged, of any consumer, with ids after ``after``, oldest first."""
+
+    def claim(self, consumer: str, stream: str, counts: Mapping[bytes, int], idle_ms: int) -> list[Delivery]:
+        """Take over those of ``counts`` that are still idle for ``idle_ms``, and store these counts of deliveries."""
+
+    def renew(self, consumer: str, stream: str, ids: Sequence[bytes], idle_ms: int) -> None:
+        """Say that ``ids`` are still being worked on, unless somebody else touched them in the last ``idle_ms``."""
+
+    def count_attempts(self, consumer: str, counts: Iterable[tuple[str, bytes, int]]) -> None:
+        """Store how often entries (stream, id, attempts) were tried, so that it survives this process."""
+
+    def acknowledge(
+        self, ids: Mapping[str, Sequence[bytes]], store: ClaimingStore | None, keys: Sequence[HandledKey]
+    ) -> None:
+        """Acknowledge ``ids`` of each stream in one round trip; with marks of a store in one transaction."""
+
+    def bury(self, letters: Sequence[tuple[Delivery, Mapping[str, str]]]) -> None:
+        """Copy each entry with its reason to the dead letters and acknowledge it: both or neither."""
+
+    def drop(self, consumer: str) -> bool:
+        """Delete ``consumer`` from the group where nothing is pending for it; return whether that was everywhere."""
+
+
+class RedisGroup:
+    """A `Group` in Redis, over one client; not to be shared by threads. Methods raise what redis-py raises."""
+
+    def __init__(self, client: Redis, *, group: str, streams: Sequence[str]) -> None:
+        self.client, self.group, self.streams = client, group, tuple(streams)
         self._command: Callable[..., Any] = client.execute_command
+        self._connection: Any = None
+        self.client_id: int | None = None
+        """By which Redis knows the connection of `read`."""
+        self._names = {stream.encode(): stream for stream in streams}
+        self._bury = client.register_script(_BURY)
+        self._drop = client.register_script(_DROP)
 
-    def create(self, stream: str, after: str = BEGINNING) -> bool:
-        """Make the group, to be given everything after ``after``; return whether it was absent.
+    def create(self, stream: str, after: str) -> bool:
+        """Make the group, to be given everything after ``after`` (``$``: what comes from now on).
 
         A stream whose last id is below ``after`` is not the one that ``after`` was read from (Redis was emptied), and
-        is read from its beginning. It never starts at ``$``, which would drop whatever came in the meantime.
+        is read from its beginning.
         """
-        if after != BEGINNING and id_key(self._last_id(stream)) < id_key(after):
+        if after not in (BEGINNING, "0", "$") and id_key(self._last_id(stream)) < id_key(after):
             after = BEGINNING
         try:
-            self.client.xgroup_create(stream, self.group, id=after, mkstream=True)
+            self._command("XGROUP CREATE", stream, self.group, after, "MKSTREAM")
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
@@ -43,74 +116,127 @@ class StreamGroup:
         logger.info("Group %s made on %s, reading after %s", self.group, stream, after)
         return True
 
-    def read(self, count: int, block_ms: int | None) -> list[Entry]:
-        """Return up to ``count`` new entries of each stream, waiting up to ``block_ms`` for the first (None: not)."""
+    def read(self, consumer: str, count: int, block_ms: int | None) -> list[Delivery]:
+        """Read through a connection of its own, past redis-py's shaping of the answer, which doubles the cost."""
         wait = () if block_ms is None else ("BLOCK", block_ms)
-        return _entries(
-            self._command(
-                *("XREADGROUP", "GROUP", self.group, self.consumer, "COUNT", count, *wait, "STREAMS"),
+        try:
+            connection = self._connection or self._connect()
+            connection.send_command(
+                *("XREADGROUP", "GROUP", self.group, consumer, "COUNT", count, *wait, "STREAMS"),
                 *self.streams,
                 *[">"] * len(self.streams),
-                NEVER_DECODE=True,
             )
-        )
+            reply = connection.read_response(disable_decoding=True)
+        except BaseException as error:
+            # A ResponseError is an answer; after anything else nobody knows what comes next on this connection.
+            if not isinstance(error, ResponseError):
+                self.hang_up()
+            raise
+        names = self._names
+        return [
+            Delivery(names[stream], entry_id, fields) for stream, entries in reply or () for entry_id, fields in entries
+        ]
 
-    def pending(self, stream: str, *, after: str, count: int, own: bool, idle_ms: int = 0) -> dict[str, int]:
-        """Return ids after ``after`` that were delivered and not acknowledged, with how often; the oldest first.
+    def hang_up(self) -> None:
+        """Give up the connection of `read`."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self.client.connection_pool.release(connection)
 
-        ``own`` asks for this consumer's; otherwise for those that nobody has touched for ``idle_ms``.
-        """
-        found: list[Any] = self.client.xpending_range(
-            stream,
-            self.group,
-            min=f"({after}",
-            max="+",
-            count=count,
-            consumername=self.consumer if own else None,
-            idle=idle_ms or None,
-        )
-        return {_text(row["message_id"]): row["times_delivered"] for row in found}
+    def pending(self, stream: str, after: str, count: int) -> list[Pending]:
+        """See `Group`."""
+        start = "-" if after == BEGINNING else f"({after}"
+        rows = self._command("XPENDING", stream, self.group, start, "+", count, parse_detail=True)
+        return [
+            Pending(
+                _bytes(row["message_id"]), _text(row["consumer"]), row["time_since_delivered"], row["times_delivered"]
+            )
+            for row in rows
+        ]
 
-    def claim(self, stream: str, ids: Iterable[str], *, idle_ms: int) -> list[Entry]:
-        """Take over those of ``ids`` still idle for ``idle_ms``, count one more delivery, and return them.
+    def claim(self, consumer: str, stream: str, counts: Mapping[bytes, int], idle_ms: int) -> list[Delivery]:
+        """Take over, in one round trip; the counts of the answer are those given.
 
         Ids whose entry was trimmed away are acknowledged: nobody can handle them, and they would be claimed for ever.
         """
-        wanted = list(ids)
-        reply = self._command("XCLAIM", stream, self.group, self.consumer, idle_ms, *wanted, NEVER_DECODE=True)
-        entries = [Entry(stream, _text(entry_id), fields) for entry_id, fields in reply if entry_id is not None]
-        self._forget_trimmed(stream, set(wanted) - {entry.entry_id for entry in entries})
-        return entries
+        by_count: dict[int, list[bytes]] = {}
+        for entry_id, number in counts.items():
+            by_count.setdefault(number, []).append(entry_id)
+        claimed: list[Delivery] = []
+        for number, ids in by_count.items():
+            reply = self._command(
+                *("XCLAIM", stream, self.group, consumer, idle_ms, *ids, "RETRYCOUNT", number), NEVER_DECODE=True
+            )
+            claimed += [Delivery(stream, entry_id, _flat(fields)) for entry_id, fields in reply if entry_id is not None]
+        self._forget_trimmed(stream, set(counts) - {delivery.entry_id for delivery in claimed})
+        claimed.sort(key=lambda delivery: id_key(delivery.entry_id))
+        return claimed
 
-    def renew(self, stream: str, ids: Sequence[str], *, idle_ms: int) -> None:
-        """Say that ``ids`` are still being worked on.
-
-        ``idle_ms`` is how long they must have lain untouched: what another consumer has just taken over stays there.
-        """
-        self._take_quietly(stream, idle_ms, *ids)
-
-    def count_attempts(self, entry: Entry, attempts: int) -> None:
-        """Store how often ``entry`` was tried, so that the count survives this process."""
-        self._take_quietly(entry.stream, 0, entry.entry_id, "RETRYCOUNT", attempts)
-
-    def acknowledge(self, ids: Mapping[str, Sequence[str]]) -> None:
-        """Acknowledge ``ids`` of each stream in one round trip."""
+    def renew(self, consumer: str, stream: str, ids: Sequence[bytes], idle_ms: int) -> None:
+        """See `Group`."""
         pipeline = self.client.pipeline(transaction=False)
+        for start in range(0, len(ids), PAGE):
+            some = ids[start : start + PAGE]
+            pipeline.execute_command(
+                "XCLAIM", stream, self.group, consumer, idle_ms, *some, "JUSTID", parse_justid=True
+            )
+        pipeline.execute()
+
+    def count_attempts(self, consumer: str, counts: Iterable[tuple[str, bytes, int]]) -> None:
+        """See `Group`. Without bodies, which does not count as a delivery."""
+        pipeline = self.client.pipeline(transaction=False)
+        for stream, entry_id, attempts in counts:
+            pipeline.execute_command(
+                *("XCLAIM", stream, self.group, consumer, 0, entry_id, "RETRYCOUNT", attempts, "JUSTID"),
+                parse_justid=True,
+            )
+        pipeline.execute()
+
+    def acknowledge(
+        self, ids: Mapping[str, Sequence[bytes]], store: ClaimingStore | None, keys: Sequence[HandledKey]
+    ) -> None:
+        """See `Group`."""
+        if not keys and len(ids) == 1:
+            ((stream, of_stream),) = ids.items()
+            self._command("XACK", stream, self.group, *of_stream)
+            return
+        pipeline = self.client.pipeline(transaction=bool(keys))
         for stream, of_stream in ids.items():
-            pipeline.xack(stream, self.group, *of_stream)
+            pipeline.execute_command("XACK", stream, self.group, *of_stream)
+        if store is not None:
+            store.mark(pipeline, keys)
         pipeline.execute()
 
-    def bury(self, entry: Entry, reason: Mapping[str, str]) -> None:
-        """Copy ``entry`` with ``reason`` to the dead letters and acknowledge it: both or neither."""
-        pipeline = self.client.pipeline(transaction=True)
-        fields: dict[Any, Any] = {**entry.fields, **{name.encode(): value.encode() for name, value in reason.items()}}
-        pipeline.xadd(STREAM_EVENTS_DEAD, fields)
-        pipeline.xack(entry.stream, self.group, entry.entry_id)
-        pipeline.execute()
+    def bury(self, letters: Sequence[tuple[Delivery, Mapping[str, str]]]) -> None:
+        """See `Group`."""
+        for start in range(0, len(letters), PAGE):
+            pipeline = self.client.pipeline(transaction=False)
+            for delivery, reason in letters[start : start + PAGE]:
+                self._bury_one(pipeline, delivery, reason)
+            pipeline.execute()
 
-    def _take_quietly(self, stream: str, idle_ms: int, *arguments: object) -> None:
-        """Claim without bodies, which does not count as a delivery."""
-        self._command("XCLAIM", stream, self.group, self.consumer, idle_ms, *arguments, "JUSTID", parse_justid=True)
+    def drop(self, consumer: str) -> bool:
+        """Do so atomically: whatever were delivered to it between a look and the deletion would be lost."""
+        return not self._drop(keys=list(self.streams), args=[self.group, consumer])
+
+    def _connect(self) -> Any:
+        connection = self._connection = self.client.connection_pool.get_connection()
+        connection.send_command("CLIENT", "ID")
+        self.client_id = connection.read_response()
+        return connection
+
+    def _bury_one(self, pipeline: Any, delivery: Delivery, reason: Mapping[str, str]) -> None:
+        fields: list[bytes | str] = [*delivery.fields]
+        for name, value in reason.items():
+            fields += (name, value)
+        if len(fields) > MOST_ARGUMENTS:
+            fields = [*delivery.fields[: MOST_ARGUMENTS - 2 * len(reason)], *fields[len(delivery.fields) :]]
+        self._bury(
+            keys=[STREAM_EVENTS_DEAD, delivery.stream],
+            args=[self.group, delivery.entry_id, *fields],
+            client=pipeline,
+        )
 
     def _last_id(self, stream: str) -> str:
         if not self.client.exists(stream):
@@ -118,25 +244,33 @@ class StreamGroup:
         # The answer also holds the first and the last body: undecoded for the same reason as in `read`.
         return _text(self._command("XINFO STREAM", stream, NEVER_DECODE=True)["last-generated-id"])
 
-    def _forget_trimmed(self, stream: str, missing: set[str]) -> None:
+    def _forget_trimmed(self, stream: str, missing: set[bytes]) -> None:
         """Acknowledge those of ``missing`` that are no longer in the stream; the others went to another consumer."""
-        trimmed = [entry_id for entry_id in sorted(missing) if not self._exists(stream, entry_id)]
+        if not missing:
+            return
+        wanted = sorted(missing)
+        pipeline = self.client.pipeline(transaction=False)
+        for entry_id in wanted:
+            pipeline.execute_command("XRANGE", stream, entry_id, entry_id, NEVER_DECODE=True)
+        trimmed = [one for one, found in zip(wanted, pipeline.execute(), strict=True) if not found]
         if trimmed:
-            self.client.xack(stream, self.group, *trimmed)
+            self._command("XACK", stream, self.group, *trimmed)
             logger.error("%d entries of %s were trimmed before group %s handled them", len(trimmed), stream, self.group)
 
-    def _exists(self, stream: str, entry_id: str) -> bool:
-        return bool(self._command("XRANGE", stream, entry_id, entry_id, NEVER_DECODE=True))
+
+def is_no_group(error: BaseException) -> bool:
+    """Return whether Redis says that the group, or its stream, is not there."""
+    return isinstance(error, ResponseError) and "NOGROUP" in str(error)
 
 
-def _entries(reply: Any) -> list[Entry]:
-    """Read an XREADGROUP reply; redis-py gives it one of three shapes, by protocol and by its settings."""
-    found = []
-    for stream, entries in reply.items() if isinstance(reply, dict) else reply or ():
-        batch = entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
-        found += [Entry(_text(stream), _text(entry_id), fields) for entry_id, fields in batch]
-    return found
+def _flat(fields: Any) -> list[bytes]:
+    """Undo redis-py's making a mapping of an entry's fields."""
+    return [part for pair in fields.items() for part in pair] if isinstance(fields, dict) else fields
 
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value

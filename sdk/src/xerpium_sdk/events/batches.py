@@ -1,0 +1,101 @@
+"""Batches for a batch handler: when one is handed over, and how one that fails is taken apart. Pure.
+
+A batch that fails is split in halves until those that fail are alone. Only alone does a failure count as an attempt:
+before that nobody knows whose it is.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from xerpium_sdk.events.lanes import Delivery, Lane, Run
+from xerpium_sdk.events.subscriptions import Subscription
+
+__all__ = ["Collector"]
+
+
+class Collector:
+    """Collects the deliveries of one batch handler in the order in which lanes hand them out."""
+
+    def __init__(self, subscription: Subscription, is_suspect: Callable[[Delivery], bool]) -> None:
+        self.subscription = subscription
+        self._size, self._seconds = subscription.batching.size, subscription.batching.seconds  # type: ignore[union-attr]
+        self._is_suspect = is_suspect
+        self._collected: deque[Delivery] = deque()
+        self._pieces: deque[list[Delivery]] = deque()
+        self._since: float | None = None
+        self.in_flight = 0
+
+    @property
+    def due(self) -> float | None:
+        """When what is collected has waited long enough; None when nothing is, or when it cannot be handed over yet."""
+        if self.in_flight >= self.subscription.concurrency or self._since is None:
+            return None
+        return self._since + self._seconds
+
+    def __len__(self) -> int:
+        return len(self._collected) + sum(map(len, self._pieces))
+
+    def add(self, run: Run, now: float) -> None:
+        """Take in what a lane handed out."""
+        if self._since is None:
+            self._since = now
+        self._collected += run.items
+
+    def take(self, now: float, *, at_once: bool) -> Run | None:
+        """Return the next batch when one is full or has waited long enough (``at_once``: or has anything in it)."""
+        if self.in_flight >= self.subscription.concurrency:
+            return None
+        if self._pieces:
+            return self._hand_over(self._pieces.popleft())
+        if self._since is None or not (
+            at_once or len(self._collected) >= self._size or now >= self._since + self._seconds
+        ):
+            return None
+        batch: list[Delivery] = []
+        while self._collected and len(batch) < self._size:
+            suspect = self._is_suspect(self._collected[0])
+            if suspect and batch:
+                break
+            batch.append(self._collected.popleft())
+            if suspect:
+                break
+        # What is left came no later than now, and waits its own time.
+        self._since = now if self._collected else None
+        return self._hand_over(batch) if batch else None
+
+    def answered(self) -> None:
+        """A batch has come back."""
+        self.in_flight -= 1
+
+    def split(self, batch: list[Delivery]) -> None:
+        """Hand over the halves of a batch that failed, before anything else."""
+        middle = len(batch) // 2
+        self._pieces.extendleft([batch[middle:], batch[:middle]])
+
+    def put_back(self, batch: list[Delivery]) -> None:
+        """Hand over a batch again as it was, before anything else."""
+        self._pieces.appendleft(batch)
+
+    def withdraw(self, lane: Lane) -> list[Delivery]:
+        """Take back, in order, what of ``lane`` has not been handed over."""
+        found = [one for piece in self._pieces for one in piece if one.lane is lane]
+        found += [one for one in self._collected if one.lane is lane]
+        if found:
+            pieces = ([one for one in piece if one.lane is not lane] for piece in self._pieces)
+            self._pieces = deque(piece for piece in pieces if piece)
+            self._collected = deque(one for one in self._collected if one.lane is not lane)
+            if not self._collected:
+                self._since = None
+        return found
+
+    def clear(self) -> list[Delivery]:
+        """Take back everything."""
+        found = [one for piece in self._pieces for one in piece] + list(self._collected)
+        self._pieces.clear()
+        self._collected.clear()
+        self._since = None
+        return found
+
+    def _hand_over(self, batch: list[Delivery]) -> Run:
+        self.in_flight += 1
+        return Run(self.subscription, deque(batch))

@@ -1,0 +1,251 @@
+"""Threads that call a handler which is a plain function.
+
+The threads of a handler share one deque of runs. One that finds it empty sleeps until it is woken; for handlers that
+return at once a single thread empties it, so that an event costs no switch of threads.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from queue import SimpleQueue
+from threading import Thread
+from typing import Protocol, TypeAlias
+
+from xerpium_sdk.events.calls import sync_call
+from xerpium_sdk.events.desk import Desk, Verdict
+from xerpium_sdk.events.idempotency import WrappingStore
+from xerpium_sdk.events.lanes import Delivery, Run
+from xerpium_sdk.events.options import Around
+from xerpium_sdk.events.subscriptions import Subscription
+from xerpium_sdk.events.trace import event_in_hand
+
+__all__ = ["Overdue", "Pool", "ThreadPool"]
+
+logger = logging.getLogger(__name__)
+
+Overdue: TypeAlias = tuple[Run, Delivery | None, int]
+"""The run, its delivery (None: a batch), and its turn."""
+
+STRETCH_SECONDS = 1.0
+"""How long a thread works on before what surrounds its work is left and entered anew."""
+
+
+class Pool(Protocol):
+    """Those who call one handler."""
+
+    ready: deque[Run]
+
+    def wake(self, *, everyone: bool) -> None:
+        """See to it that somebody works on what is ready, or ``everyone`` that there is work for."""
+
+    def overdue(self, now: float) -> list[Overdue]:
+        """Give up on calls that have taken longer than the timeout, and return them."""
+
+    def crowded(self) -> bool:
+        """Return whether so many calls hang that nothing more can be begun."""
+
+    def stop(self) -> None:
+        """Let idle workers go, and busy ones after what they are at."""
+
+
+class _Worker:
+    __slots__ = ("abandoned", "bell", "delivery", "run", "since", "turn")
+
+    def __init__(self) -> None:
+        self.bell: SimpleQueue[bool] = SimpleQueue()
+        self.run: Run | None = None
+        self.delivery: Delivery | None = None
+        self.since = 0.0
+        self.turn = 0
+        self.abandoned = False
+
+
+class ThreadPool:
+    """Up to ``concurrency`` threads for one handler. A call that hangs cannot be ended: its thread is replaced."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        desk: Desk,
+        *,
+        group: str,
+        store: WrappingStore | None,
+        is_outage: Callable[[Exception], bool],
+        around: Around | None,
+    ) -> None:
+        self.ready: deque[Run] = deque()
+        self._subscription, self._desk, self._around = subscription, desk, around
+        self._is_outage = is_outage
+        self._call = sync_call(subscription, store, group)
+        self._plain = store is None and subscription.batching is None
+        self._workers: set[_Worker] = set()
+        self._idle: deque[_Worker] = deque()
+        self._hung: set[_Worker] = set()
+        self._stopped = False
+
+    # --- called by the coordinator
+
+    def wake(self, *, everyone: bool) -> None:
+        """See `Pool`."""
+        awake = len(self._workers) - len(self._idle)
+        for _ in range(len(self.ready) if everyone else 1 - awake):
+            try:
+                self._idle.pop().bell.put(True)
+            except IndexError:
+                if not self._begin():
+                    return
+
+    def overdue(self, now: float) -> list[Overdue]:
+        """See `Pool`. The thread is left alone with its call; when that ends, the thread does."""
+        found: list[Overdue] = []
+        limit = self._subscription.timeout
+        for worker in list(self._workers):
+            run, delivery, turn, since = worker.run, worker.delivery, worker.turn, worker.since
+            if run is not None and now - since > limit:
+                worker.abandoned = True
+                self._workers.discard(worker)
+                self._hung.add(worker)
+                found.append((run, delivery, turn))
+        return found
+
+    def crowded(self) -> bool:
+        """See `Pool`."""
+        return len(self._hung) >= 2 * self._subscription.concurrency
+
+    def stop(self) -> None:
+        """See `Pool`."""
+        self._stopped = True
+        for worker in list(self._workers):
+            worker.bell.put(False)
+
+    def _begin(self) -> bool:
+        """Begin one more thread; False when there are enough. Those that hang are replaced, up to as many again."""
+        most = self._subscription.concurrency
+        if len(self._workers) >= most or len(self._workers) + len(self._hung) >= 2 * most:
+            return False
+        worker = _Worker()
+        self._workers.add(worker)
+        Thread(target=self._live, args=(worker,), name=f"xerpium-{self._subscription.name}", daemon=True).start()
+        return True
+
+    # --- in the threads
+
+    def _live(self, worker: _Worker) -> None:
+        try:
+            while self._has_work(worker):
+                with _Guarded(self._around() if self._around else nullcontext()):
+                    self._work(worker)
+        finally:
+            self._workers.discard(worker)
+            self._hung.discard(worker)
+            self._desk.ring()
+
+    def _has_work(self, worker: _Worker) -> bool:
+        """Wait until something is ready; False when the thread is to end."""
+        while not worker.abandoned and not self._stopped:
+            if self.ready:
+                return True
+            self._idle.append(worker)
+            # Whoever made something ready before it saw this worker among the idle ones woke nobody.
+            if self.ready:
+                try:
+                    self._idle.remove(worker)
+                except ValueError:
+                    pass
+                else:
+                    return True
+            worker.bell.get()
+        return False
+
+    def _work(self, worker: _Worker) -> None:
+        clock = self._desk.clock
+        end = clock() + STRETCH_SECONDS
+        step = self._each if self._subscription.batching is None else self._whole
+        while not worker.abandoned and clock() < end:
+            try:
+                run = self.ready.popleft()
+            except IndexError:
+                return
+            step(worker, run)
+
+    def _each(self, worker: _Worker, run: Run) -> None:
+        """Do the deliveries of a run in order, up to the first that fails."""
+        desk, items, clock = self._desk, run.items, self._desk.clock
+        function = self._subscription.function if self._plain else None
+        since = clock()
+        while items:
+            if desk.paused or desk.stopping or since >= desk.begin_until:
+                desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
+                return
+            try:
+                delivery = items.popleft()
+            except IndexError:
+                return  # the coordinator took the rest back
+            turn, error, verdict = delivery.turn, None, Verdict.DONE
+            worker.since, worker.turn, worker.delivery = since, turn, delivery
+            worker.run = run
+            try:
+                if function is not None:
+                    event_in_hand.set(delivery.envelope)
+                    function(delivery.envelope)
+                else:
+                    verdict = self._call((delivery,))
+            except BaseException as caught:
+                error, verdict = caught, self._meaning(caught)
+            worker.run = None
+            now = clock()
+            desk.put((verdict, run, delivery, turn, error, now - since))
+            if error is not None:
+                return
+            if worker.abandoned:
+                desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
+                return
+            since = now
+
+    def _whole(self, worker: _Worker, run: Run) -> None:
+        """Do a batch in one call."""
+        desk, clock = self._desk, self._desk.clock
+        since = clock()
+        if desk.paused or desk.stopping or since >= desk.begin_until:
+            desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
+            return
+        deliveries = list(run.items)
+        turn, error, verdict = deliveries[0].turn, None, Verdict.DONE
+        worker.since, worker.turn, worker.delivery = since, turn, None
+        worker.run = run
+        try:
+            verdict = self._call(deliveries)
+        except BaseException as caught:
+            error, verdict = caught, self._meaning(caught)
+        worker.run = None
+        desk.put((verdict, run, None, turn, error, clock() - since))
+
+    def _meaning(self, error: BaseException) -> Verdict:
+        """Say in the handler's own thread, where its connections are, what its error means."""
+        if isinstance(error, Exception) and self._is_outage(error):
+            self._desk.paused = True
+            return Verdict.OUTAGE
+        return Verdict.FAILED
+
+
+class _Guarded:
+    """A context manager whose own errors are logged: what it surrounds has its results already."""
+
+    def __init__(self, inner: AbstractContextManager[object]) -> None:
+        self._inner: AbstractContextManager[object] | None = inner
+
+    def __enter__(self) -> None:
+        try:
+            if self._inner is not None:
+                self._inner.__enter__()
+        except Exception:
+            logger.exception("What should surround handlers failed; they are called without it")
+            self._inner = None
+
+    def __exit__(self, *about: object) -> None:
+        try:
+            if self._inner is not None:
+                self._inner.__exit__(None, None, None)
+        except Exception:
+            logger.exception("What surrounds handlers failed at its end")
