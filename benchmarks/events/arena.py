@@ -43,14 +43,9 @@ class Contestant:
 class Player:
     """A process that performs what one module of contestants offers."""
 
-    def __init__(self, module: str, core: int = LOAD_CORE) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.events.player",
-            f"benchmarks.events.contestants.{module}",
-            str(core),
-        ]
+    def __init__(self, module: str, core: int | None = LOAD_CORE) -> None:
+        command = [sys.executable, "-m", "benchmarks.events.player", f"benchmarks.events.contestants.{module}"]
+        command += [] if core is None else [str(core)]
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the player
         self.process = psutil.Popen(
             command,
@@ -64,9 +59,10 @@ class Player:
         self._name = module
         self.wait()
 
-    def order(self, call: str, url: str, count: int, server: int | None = None) -> None:
+    def order(self, call: str, url: str, count: int, server: int | None = None, rate: float | None = None) -> None:
         """Have a function performed; `wait` for its answer. ``server`` is the process whose time is told as well."""
-        self.process.stdin.write(json.dumps({"call": call, "url": url, "count": count, "server": server}) + "\n")
+        order = {"call": call, "url": url, "count": count, "server": server, "rate": rate}
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
 
     def wait(self) -> dict[str, Any]:

@@ -61,13 +61,15 @@ class Task:
     """To be called by what waits for messages that others publish, once it does."""
     watch: Stopwatch
     """What it measures is the answer, beside what the function returns."""
+    rate: float = 0.0
+    """Messages a second, for what publishes at a pace."""
 
 
 def main() -> int:
     """Do what comes on standard input until it ends."""
-    module, core = sys.argv[1], int(sys.argv[2])
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
+    module, cores = sys.argv[1], {int(core) for core in sys.argv[2:]}
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
     # What libraries print goes to the errors; the answers have the pipe for themselves.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
@@ -80,7 +82,7 @@ def main() -> int:
 
 def _perform(contestant: Any, order: dict[str, Any], answers: IO[str]) -> dict[str, Any]:
     watch = Stopwatch(psutil.Process(order["server"]) if order.get("server") else None)
-    task = Task(order["url"], order["count"], lambda: _say(answers, {"ready": True}), watch)
+    task = Task(order["url"], order["count"], lambda: _say(answers, {"ready": True}), watch, order.get("rate") or 0.0)
     gc.collect()
     told = getattr(contestant, order["call"])(task)
     spent = {"seconds": watch.seconds, "cpu": watch.cpu, "redis_cpu": watch.server_cpu}

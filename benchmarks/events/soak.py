@@ -1,0 +1,255 @@
+"""Under load for minutes: memory has to stay where it is, the stream as short as it may be, the journal complete.
+
+A publisher and a consumer of the SDK, and of the hub what events need: its consumers, a worker and beat, which trim. On
+engines of their own. One event in a thousand fails at first, one in a hundred thousand always.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import psutil
+import psycopg
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from benchmarks.events.arena import Player
+from benchmarks.events.contestants import steady
+from benchmarks.events.figures import slope_per_hour
+from benchmarks.report import Ratio, Reporter, Row
+from benchmarks.stage import Stage
+from xerpium_sdk.wire.keys import STREAM_EVENTS
+
+MAX_LENGTH, HARD_MAX_LENGTH = 50_000, 2_000_000
+HUB_GROUPS = ("hub-journal",)
+MOST_GROWTH_MB = 8.0
+"""What a process may have more in the last quarter than in the second: the allocator's arenas, no leak per event."""
+CATCH_UP_SECONDS = 300
+TRIM_SECONDS = 180
+SAMPLES_SHOWN = 12
+
+
+@dataclass
+class Samples:
+    """What was seen while it ran: (seconds, value) for each name."""
+
+    of: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def add(self, moment: float, values: dict[str, float]) -> None:
+        """Note ``values`` of one moment."""
+        for name, value in values.items():
+            self.of.setdefault(name, []).append((moment, value))
+
+    def after_warming(self, name: str) -> list[tuple[float, float]]:
+        """Return the values from a quarter of the time on."""
+        found = self.of[name]
+        return found[len(found) // 4 :]
+
+    def growth(self, name: str) -> float:
+        """Return how much more the last quarter has than the second one (medians)."""
+        values = [value for _, value in self.of[name]]
+        quarter = max(1, len(values) // 4)
+        return statistics.median(values[-quarter:]) - statistics.median(values[quarter : 2 * quarter] or values[:1])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the events, and what it took."""
+
+    events: int
+    seconds: float
+    samples: Samples
+    handled: int
+    complete: bool
+    """Whether exactly the numbers that were published were handled."""
+    out_of_order: int
+    retried: int
+    dead: int
+    journalled: int
+    longest: int
+    last_length: int
+    pending: int
+    behind_seconds: float
+
+    def checks(self) -> dict[str, bool]:
+        """Return what has to hold, and whether it does."""
+        return {
+            f"every event handled or dead ({self.handled:,} + {self.dead})": self.complete
+            and self.dead == steady.fatal(self.events),
+            f"order kept per entity ({self.out_of_order} out of order)": self.out_of_order == 0,
+            f"journal complete ({self.journalled:,} rows)": self.journalled == self.events,
+            f"nothing pending ({self.pending})": self.pending == 0,
+            f"stream trimmed ({self.last_length:,} at the end, {self.longest:,} at most)": self.last_length
+            <= MAX_LENGTH * 1.1,
+            f"memory flat (none more than {MOST_GROWTH_MB:g} MB)": all(
+                self.samples.growth(name) <= MOST_GROWTH_MB for name in self.samples.of if name.endswith(", MB")
+            ),
+        }
+
+
+def measure(reporter: Reporter, *, events: int, rate: float, title: str) -> bool:
+    """Load a bus, print samples, slopes and checks; return whether everything holds."""
+    with Stage(seconds=1, rounds=1) as stage:
+        outcome = _run(stage, events, rate, _progress)
+    samples = outcome.samples
+    for name, found in samples.of.items():
+        step = max(1, len(found) // SAMPLES_SHOWN)
+        shown = "  ".join(f"{value:,.0f}" for _, value in found[::step])
+        sys.stderr.write(f"  {name:<28} {shown}\n")
+    rows = []
+    for name in samples.of:
+        values = [value for _, value in samples.after_warming(name)]
+        unit, spread = ("MB", (min(values), max(values))) if name.endswith("MB") else ("entries", None)
+        slope = f"{slope_per_hour(samples.after_warming(name)):+.1f} {unit}/h, grew {samples.growth(name):+.1f}"
+        rows.append(Row(name, statistics.median(values), unit, spread, slope))
+    rows += [
+        Row(
+            "published", outcome.events, "events", note=f"{rate:,.0f}/s, {outcome.behind_seconds:.1f} s behind at most"
+        ),
+        Row("on the clock", outcome.seconds, "s", note=f"{outcome.events / outcome.seconds:,.0f} events/s"),
+        Row("retried", outcome.retried, "attempts"),
+    ]
+    checks = outcome.checks()
+    ratios = [Ratio(name, float(holds), 1.0) for name, holds in checks.items()]
+    reporter.table(title, rows, ratios)
+    return all(checks.values())
+
+
+def _run(stage: Stage, events: int, rate: float, tell: Callable[[str], None]) -> Outcome:
+    stage.environment |= {"EVENTS_MAX_LENGTH": str(MAX_LENGTH), "EVENTS_HARD_MAX_LENGTH": str(HARD_MAX_LENGTH)}
+    url = stage.environment["REDIS_URL"]
+    client = Redis.from_url(url)
+    watched = _start_hub(stage)
+    _until(lambda: all(_has_group(client, group) for group in HUB_GROUPS), 60, "the hub's groups")
+    publisher, consumer = Player("steady", None), Player("steady", None)
+    watched |= {"publisher, MB": publisher.process, "consumer, MB": consumer.process}
+    try:
+        consumer.order("consume", url, events)
+        consumer.wait()
+        _until(lambda: _has_group(client, steady.GROUP), 60, "the consumer's group")
+        started = time.monotonic()
+        publisher.order("publish", url, events, rate=rate)
+        samples, longest = _watch(stage, client, watched, events, rate, tell)
+        published = publisher.wait()["told"]
+        handled = consumer.wait()["told"]
+        seconds = time.monotonic() - started
+        with psycopg.connect(stage.environment["DATABASE_URL"], autocommit=True) as database:
+            _until(lambda: _number(database, _JOURNALLED) >= events, CATCH_UP_SECONDS, "the journal")
+            _until(lambda: _number(database, _DEAD) >= steady.fatal(events), 60, "the dead letters")
+            _until(lambda: client.xlen(STREAM_EVENTS) <= MAX_LENGTH * 1.1, TRIM_SECONDS, "trimming")
+            return Outcome(
+                events=events,
+                seconds=seconds,
+                samples=samples,
+                handled=handled["handled"],
+                complete=handled["handled"] == steady.expected(events)
+                and handled["total"] == steady.expected_total(events),
+                out_of_order=handled["out_of_order"],
+                retried=handled["retried"],
+                dead=_number(database, _DEAD),
+                journalled=_number(database, _JOURNAL),
+                longest=longest,
+                last_length=client.xlen(STREAM_EVENTS),
+                pending=sum(group["pending"] for group in client.xinfo_groups(STREAM_EVENTS)),
+                behind_seconds=published["behind_seconds"],
+            )
+    finally:
+        publisher.close()
+        consumer.close()
+        client.close()
+
+
+_JOURNALLED = "SELECT coalesce(sum(count), 0) FROM events_eventtypehour"
+_JOURNAL = "SELECT count(DISTINCT event_id) FROM events_journalentry"
+_DEAD = "SELECT count(*) FROM events_deadletter"
+
+
+def _start_hub(stage: Stage) -> dict[str, psutil.Process]:
+    celery = [sys.executable, "-m", "celery", "-A", "xerpium"]
+    commands = {
+        "hub's consumers, MB": [sys.executable, "manage.py", "consume_events"],
+        "hub's worker, MB": [*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "ERROR"],
+        "hub's beat": [*celery, "beat", "--loglevel", "ERROR", "--schedule", str(stage.directory / "beat")],
+    }
+    started = {name: stage.start(command, ready=lambda: True, core=None) for name, command in commands.items()}
+    return {name: process for name, process in started.items() if name.endswith("MB")}
+
+
+def _watch(
+    stage: Stage,
+    client: Redis,
+    watched: dict[str, psutil.Process],
+    events: int,
+    rate: float,
+    tell: Callable[[str], None],
+) -> tuple[Samples, int]:
+    """Look at memory and length until everything was published and handled."""
+    samples, longest = Samples(), 0
+    begun = time.monotonic()
+    pause = max(1.0, events / rate / 120)
+    with psycopg.connect(stage.environment["DATABASE_URL"], autocommit=True) as database:
+        while True:
+            time.sleep(pause)
+            groups = {group["name"].decode(): group for group in client.xinfo_groups(STREAM_EVENTS)}
+            length, added = client.xlen(STREAM_EVENTS), _added(client)
+            longest = max(longest, length)
+            memory = {name: _unique(process) for name, process in watched.items()}
+            memory["Redis, MB"] = client.info("memory")["used_memory"] / 1e6
+            journalled = _number(database, _JOURNALLED)
+            moment = time.monotonic() - begun
+            samples.add(moment, {**memory, "stream": length, "not journalled yet": added - journalled})
+            told = "  ".join(f"{name.removesuffix(', MB')} {value:.0f}" for name, value in memory.items())
+            tell(f"{moment:6.0f} s  {added:,} published, {journalled:,} journalled, stream {length:,};  MB: {told}")
+            waiting = groups[steady.GROUP]
+            if added >= events and not waiting["pending"] and waiting["last-delivered-id"] == _last_id(client):
+                return samples, longest
+
+
+def _unique(process: psutil.Process) -> float:
+    """Return the memory that would be free without a process and its children, in MB."""
+    family = [process, *process.children(recursive=True)]
+    return float(sum(one.memory_full_info().uss for one in family)) / 1e6
+
+
+def _added(client: Redis) -> int:
+    """Return how many events were appended so far: the number of the newest one (publishing is in order)."""
+    newest = client.xrevrange(STREAM_EVENTS, count=1)
+    if not newest:
+        return 0
+    data = newest[0][1][b"data"].decode()
+    return int(data.partition('"number":')[2].partition(",")[0]) + 1
+
+
+def _last_id(client: Redis) -> bytes:
+    return bytes(client.xinfo_stream(STREAM_EVENTS)["last-generated-id"])
+
+
+def _has_group(client: Redis, group: str) -> bool:
+    try:
+        return any(found["name"].decode() == group for found in client.xinfo_groups(STREAM_EVENTS))
+    except ResponseError:
+        return False
+
+
+def _number(database: "psycopg.Connection[tuple[int]]", query: str) -> int:
+    row = database.execute(query).fetchone()  # type: ignore[arg-type]  # constants of this module
+    return int(row[0]) if row else 0
+
+
+def _until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            sys.stderr.write(f"Waited {seconds:g} s in vain for {what}.\n")
+            return
+        time.sleep(0.2)
+
+
+def _progress(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+__all__: Sequence[str] = ["Outcome", "Samples", "measure"]
