@@ -39,9 +39,10 @@ def clean_redis(redis_server: "redis.Redis") -> Iterator[None]:
 
 def keys_without_ttl(connection: "redis.Redis") -> set[str]:
     """Return the keys that live for ever and are not meant to."""
-    from xerpium_sdk.wire.keys import PERSISTENT_KEYS
+    from xerpium_sdk.wire.keys import PERSISTENT_KEYS, PERSISTENT_PREFIXES
 
-    keys = [key for key in connection.scan_iter(count=1000) if key not in PERSISTENT_KEYS]
+    found = connection.scan_iter(count=1000)
+    keys = [key for key in found if key not in PERSISTENT_KEYS and not key.startswith(PERSISTENT_PREFIXES)]
     pipeline = connection.pipeline(transaction=False)
     for key in keys:
         pipeline.ttl(key)

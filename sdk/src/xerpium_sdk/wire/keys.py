@@ -2,6 +2,7 @@
 
 __all__ = [
     "PERSISTENT_KEYS",
+    "PERSISTENT_PREFIXES",
     "REGISTRY_CATALOG",
     "REGISTRY_CHANGES",
     "REGISTRY_LEASES",
@@ -56,6 +57,8 @@ PERSISTENT_KEYS = frozenset(
     }
 )
 """The keys that live without a TTL; any other key under ``xerpium:`` without one is a leak."""
+PERSISTENT_PREFIXES = ("xerpium:events:replay:", "xerpium:requests:")
+"""Beginnings of the names of streams that one group or service has for itself; they live without a TTL as well."""
 
 
 def registry_report(instance_pk: int) -> str:
