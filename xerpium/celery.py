@@ -28,5 +28,9 @@ app.conf.beat_schedule = {
     "registry: roll polls up by the hour": every(300, "registry.roll_up_polls"),
     "registry: forget old history and departed instances": every(3600, "registry.prune"),
     "events: forget what was relayed long ago": every(300, "events.prune_outbox"),
+    "events: note how streams and groups are doing": every(15, "events.look"),
+    "events: cut off what everybody is done with": every(30, "events.trim"),
+    "events: make the journal's partitions of the days to come": every(3600, "events.prepare_journal"),
+    "events: forget old days of the journal and old decisions": every(3600, "events.prune"),
     "core: forget old idempotency keys": every(3600, "core.prune_idempotency_keys"),
 }

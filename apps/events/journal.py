@@ -14,6 +14,7 @@ from functools import partial
 import orjson
 from django.db import DatabaseError, connection, transaction
 
+from apps.events import partitions
 from apps.events.declarations import declared
 from apps.events.recording import COLUMNS, Received, Record, bare, day_of, record
 from apps.events.verdicts import Judge
@@ -54,6 +55,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._judge = Judge(time.monotonic)
+        self._prepared: dt.date | None = None
 
     def write(self, entries: Sequence[Received], *, now: dt.datetime) -> int:
         """Store ``entries``, those that are there already excepted; return how many are new.
@@ -61,6 +63,10 @@ class Journal:
         Raises:
             DatabaseError: PostgreSQL is away or refuses everything. Nothing that an entry holds is a reason.
         """
+        if self._prepared != day_of(now):
+            # The periodic task has made it days ago, unless nobody ran it.
+            partitions.prepare(now=now)
+            self._prepared = day_of(now)
         known = declared()
         judge = partial(self._judge.judge, declared=known)
         rows = [record(entry, judge) for entry in entries]

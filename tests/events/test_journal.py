@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.db.utils import OperationalError
 
-from apps.events import services
+from apps.events import partitions, services
 from apps.events.journal import Journal
 from apps.events.models import EventTypeHour, JournalEntry
 from apps.events.services import retention
@@ -72,13 +72,21 @@ def test_once_also_when_midnight_lies_between() -> None:
     }
 
 
-def test_a_day_without_a_partition_loses_nothing_and_gets_one_later() -> None:
+def test_a_day_that_nobody_prepared_is_prepared_by_the_writer() -> None:
+    far = NOW + dt.timedelta(days=200)
+    write(event(1), now=far)
+    assert partition_of(only()) == f"events_journalentry_{far:%Y%m%d}"
+    assert [day for _, day in partitions.days()][-1] == (far + dt.timedelta(days=7)).date()
+
+
+def test_a_day_without_a_partition_loses_nothing_and_gets_one_later(dsn: str) -> None:
     far = NOW + dt.timedelta(days=400)
     again = event(1)
-    assert write(again, now=far) == 1
-    assert partition_of(only()) == "events_journalentry_other"
+    with psycopg.connect(dsn) as other:
+        other.execute("SELECT count(*) FROM events_journalentry")  # and holds its locks
+        assert write(again, now=far) == 1
+        assert partition_of(only()) == "events_journalentry_other"
     assert write(again, now=far) == 0
-    retention.journal_prepare(now=far)
     assert partition_of(only()) == f"events_journalentry_{far:%Y%m%d}"
     assert write(again, event(2), now=far) == 1
 
@@ -89,7 +97,6 @@ def test_retention_drops_whole_days(settings: Any) -> None:
     later = NOW + dt.timedelta(days=31)
     write(event(1), now=NOW)
     write(event(2), now=NOW + dt.timedelta(days=1))
-    write(event(3), now=NOW - dt.timedelta(days=20))  # of a day that has no partition
     assert retention.journal_prune(now=later) >= 1  # and the days of the migration
     assert list(JournalEntry.objects.values_list("stream_id", flat=True)) == ["2-0"]
     assert retention.journal_prune(now=later) == 0

@@ -1,25 +1,21 @@
-"""How long the bus remembers, and the partitions that this is made of: a day of the journal goes in an instant."""
+"""How long the bus remembers, a day of the journal goes in an instant."""
 
 import datetime as dt
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 from django.db.models import QuerySet
 
+from apps.events import partitions
 from apps.events.models import DeadLetter, EventTypeHour, GroupState, StreamSample
 from apps.events.recording import day_of
 
 __all__ = ["Pruned", "bus_prune", "journal_prepare", "journal_prune"]
 
-DAYS_AHEAD = 7
 SAMPLES = dt.timedelta(days=8)
 BATCH = 5000
-LOCK_MS = 1000
-PARTITION = re.compile(r"events_journalentry_(\d{8})")
-_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events_journalentry'::regclass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +29,8 @@ class Pruned:
 
 
 def journal_prepare(*, now: dt.datetime) -> int:
-    """Make the journal's partitions of today and of a week ahead; return how many were missing.
-
-    Entries of a day that nobody prepared are kept all the same, and move here once their partition is made.
-    """
-    made = 0
-    known = set(_partitions())
-    for ahead in range(DAYS_AHEAD + 1):
-        day = day_of(now) + dt.timedelta(days=ahead)
-        if f"events_journalentry_{day:%Y%m%d}" not in known:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT events_journal_partition(%s)", [day])
-            made += 1
-    return made
+    """Make the journal's partitions of today and of a week ahead; return how many were missing."""
+    return partitions.prepare(now=now)
 
 
 def journal_prune(*, now: dt.datetime) -> int:
@@ -56,9 +41,9 @@ def journal_prune(*, now: dt.datetime) -> int:
     """
     last_kept = day_of(now) - dt.timedelta(days=settings.EVENTS_JOURNAL_DAYS)
     dropped = 0
-    for name in _partitions():
-        if _is_older(name, last_kept):
-            if not _drop(name):
+    for name, day in partitions.days():
+        if day < last_kept:
+            if not partitions.drop(name):
                 return dropped
             dropped += 1
     with connection.cursor() as cursor:
@@ -76,29 +61,6 @@ def bus_prune(*, now: dt.datetime) -> Pruned:
         hours=_delete(EventTypeHour.objects.filter(hour__lt=now - dt.timedelta(days=settings.EVENTS_JOURNAL_DAYS))),
         groups=_delete(GroupState.objects.filter(seen_at__lt=now - SAMPLES)),
     )
-
-
-def _partitions() -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_PARTITIONS)
-        return [str(name) for (name,) in cursor.fetchall()]
-
-
-def _is_older(name: str, day: dt.date) -> bool:
-    found = PARTITION.fullmatch(name)
-    return found is not None and dt.datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=dt.UTC).date() < day
-
-
-def _drop(name: str) -> bool:
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'")
-            cursor.execute(f"DROP TABLE {name}")
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != "55P03":  # lock_not_available
-            raise
-        return False
-    return True
 
 
 def _delete(old: "QuerySet[Any]") -> int:
