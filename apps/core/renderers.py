@@ -1,5 +1,6 @@
 """JSON out: every answer of the API is JSON, whatever the caller says it accepts."""
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from xerpium_sdk.wire.times import format_time
 
 # orjson would write microseconds and +00:00; the contract wants milliseconds and Z.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
+_TOO_LONG = "Integer exceeds 64-bit range"
 
 
 def dumps(data: object) -> bytes:
@@ -25,7 +27,13 @@ def dumps(data: object) -> bytes:
     Raises:
         TypeError: something in ``data`` has no JSON form.
     """
-    return orjson.dumps(data, _default, _OPTIONS)
+    try:
+        return orjson.dumps(data, _default, _OPTIONS)
+    except TypeError as error:
+        if str(error) != _TOO_LONG:
+            raise
+        # jsonb gives 1e20 back as an integer, and entries of others hold what they like: slower, but it can be said.
+        return json.dumps(data, default=_default, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _default(value: object) -> object:

@@ -19,6 +19,11 @@ class IdOut(serializers.Field[Any, Any, Any, Any]):
     """The id of an entity or a user: a number where it is one."""
 
 
+@extend_schema_field({})
+class AnyOut(serializers.Field[Any, Any, Any, Any]):
+    """Any JSON value."""
+
+
 class PublishedOut(serializers.Serializer[Any]):
     """Where an event is now."""
 
@@ -37,7 +42,7 @@ class EnvelopeOut(serializers.Serializer[Any]):
     company_id = serializers.IntegerField(allow_null=True)
     user_id = IdOut()
     timestamp = serializers.CharField(help_text="As it came.")
-    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]  # the field takes the place of the property
+    data = AnyOut(help_text="An object, or null when it cannot be read.")  # type: ignore[assignment]  # takes the place of the property
     version = serializers.CharField()
     correlation_id = serializers.CharField(allow_null=True)
 

@@ -1,5 +1,9 @@
 """What is stored of events: the outbox, the journal, dead letters, declared types, and how the streams were doing."""
 
+import json
+from math import isinf
+from typing import Any
+
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
@@ -15,6 +19,28 @@ __all__ = [
     "StreamState",
     "Verdict",
 ]
+
+MAX_DIGITS = 4000
+"""Python reads no integers with many more: their conversion takes time that grows with the square of their length."""
+
+
+class AnyJSON(json.JSONDecoder):
+    """Reads whatever jsonb gives back: a number that Python cannot read, such as 1e5000, as the text of its digits.
+
+    One entry that somebody put into Redis must not make all pages unreadable on which it stands.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "parse_int": _integer, "parse_float": _float})
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= MAX_DIGITS else digits
+
+
+def _float(digits: str) -> float | str:
+    number = float(digits)
+    return digits if isinf(number) else number
 
 
 class OutboxEntry(models.Model):
@@ -81,12 +107,12 @@ class JournalEntry(models.Model):
     user_id = models.TextField(blank=True)
     timestamp = models.TextField(blank=True, help_text="As it came.")
     occurred_at = models.DateTimeField(help_text="The timestamp; the time of storing where there is none.")
-    data = models.JSONField(null=True)
+    data = models.JSONField(null=True, decoder=AnyJSON)
     version = models.TextField(blank=True)
     correlation_id = models.TextField(blank=True)
     verdict = models.TextField(choices=Verdict.choices)
     fault = models.TextField(blank=True, help_text="Why it does not fit its schema, or cannot be read.")
-    extra = models.JSONField(null=True)
+    extra = models.JSONField(null=True, decoder=AnyJSON)
 
     class Meta:
         managed = False

@@ -41,6 +41,10 @@ class Point:
         (MappingProxyType({"a": 1}), '{"a":1}'),
         ("é\n", '"é\\n"'),
         ([None, True, 1.5, 2**63 - 1], "[null,true,1.5,9223372036854775807]"),
+        (
+            {"é": [10**20, -(10**308)], "at": datetime(2026, 1, 2, tzinfo=UTC)},
+            f'{{"é":[{10**20},{-(10**308)}],"at":"2026-01-02T00:00:00.000Z"}}',
+        ),
     ],
     ids=str,
 )
@@ -49,7 +53,7 @@ def test_writes(value: Any, written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1: 2}, {"a": {1, 2}}, 2**64, "\ud800"], ids=lambda value: type(value).__name__
+    "value", [object(), {1: 2}, {"a": {1, 2}}, [2**64, {1}], "\ud800"], ids=lambda value: type(value).__name__
 )
 def test_refuses_what_has_no_json_form(value: Any) -> None:
     with pytest.raises(TypeError):

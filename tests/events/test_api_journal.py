@@ -103,6 +103,32 @@ def test_what_cannot_be_read_is_shown_as_it_was(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        '{"a": 1e20}',
+        '{"a": -1.7976931348623157e308}',
+        f'{{"a": {10**30}}}',
+        f'{{"a": {"9" * 5000}}}',
+        '{"a": 1e400}',
+        '{"a": 1e5000}',
+        '{"a": -1e5000, "b": 1e-5000}',
+        f'{{"a": {"9" * 400}.5}}',
+        '{"a": NaN}',
+        '{"a": "\\u0000"}',
+        '{"a": "\\ud800"}',
+        "[" * 5000,
+        "[]",
+        "",
+    ],
+)
+def test_whatever_data_others_send_can_be_read(data: str, api: Api) -> None:
+    Journal().write([event(data=data)], now=NOW)
+    assert found(api) == ["1-0"]
+    [shown] = api.get("/events").json()["results"]
+    assert shown["event_type"] == "product_created"
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("", None),
