@@ -7,7 +7,7 @@ before that nobody knows whose it is.
 from collections import deque
 from collections.abc import Callable
 
-from xerpium_sdk.events.lanes import Delivery, Lane, Run
+from xerpium_sdk.events.lanes import Delivery, Run, Unit
 from xerpium_sdk.events.subscriptions import Subscription
 
 __all__ = ["Collector"]
@@ -35,11 +35,14 @@ class Collector:
     def __len__(self) -> int:
         return len(self._collected) + sum(map(len, self._pieces))
 
-    def add(self, run: Run, now: float) -> None:
+    def add(self, unit: Unit, now: float) -> None:
         """Take in what a lane handed out."""
         if self._since is None:
             self._since = now
-        self._collected += run.items
+        if isinstance(unit, Run):
+            self._collected += unit.items
+        else:
+            self._collected.append(unit)
 
     def take(self, now: float, *, at_once: bool) -> Run | None:
         """Return the next batch when one is full or has waited long enough (``at_once``: or has anything in it)."""
@@ -76,8 +79,11 @@ class Collector:
         """Hand over a batch again as it was, before anything else."""
         self._pieces.appendleft(batch)
 
-    def withdraw(self, lane: Lane) -> list[Delivery]:
-        """Take back, in order, what of ``lane`` has not been handed over."""
+    def withdraw(self, failed: Delivery) -> list[Delivery]:
+        """Take back, in order, what is of the lane of ``failed`` and has not been handed over."""
+        lane = failed.lane
+        if lane is None:
+            return []
         found = [one for piece in self._pieces for one in piece if one.lane is lane]
         found += [one for one in self._collected if one.lane is lane]
         if found:

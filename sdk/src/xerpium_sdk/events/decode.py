@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 
 from xerpium_sdk.events.entry import fields_of
-from xerpium_sdk.wire.envelope import FIELDS, Envelope, EventType
+from xerpium_sdk.wire.envelope import FIELDS, MAX_TEXT, Envelope, EventType
 
 __all__ = ["decode_entry"]
 
@@ -73,6 +73,8 @@ def _by_position(
     """Fill an envelope; ValueError whenever the plain way has to look at it."""
     if not (event_id and event_type and service_name and timestamp) or _LONG_NUMBER in data.translate(_DIGITS):
         raise ValueError
+    if len(event_id) + len(event_type) + len(service_name) + len(entity_type) + len(correlation_id) > MAX_TEXT:
+        raise ValueError  # whether one of them is too long is seen there
     loaded = orjson.loads(data or b"{}")
     if loaded.__class__ is not dict:
         raise ValueError

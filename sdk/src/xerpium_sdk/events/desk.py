@@ -7,7 +7,7 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from xerpium_sdk.events.lanes import Delivery, Run
+from xerpium_sdk.events.lanes import Delivery, Unit
 
 __all__ = ["Desk", "Outcome", "Verdict"]
 
@@ -25,9 +25,9 @@ class Verdict(Enum):
     """The rest of the run was not begun, since nothing new may be begun."""
 
 
-Outcome: TypeAlias = tuple[Verdict, Run, Delivery | None, int, BaseException | None, float]
-"""Verdict, the run, its delivery (None: the whole run, which is a batch), the turn in which it was begun, the error, and
-the seconds it took."""
+Outcome: TypeAlias = tuple[Verdict, Unit, Delivery | None, int, BaseException | None, float]
+"""Verdict; what was handed out; which delivery of it (None: the rest of it, or all of a batch); its turn when it was begun;
+the error; the seconds it took."""
 
 
 class Desk:
@@ -43,18 +43,18 @@ class Desk:
         """Set when a handler finds that what it stands on is away."""
         self.stopping = False
         self._bell: SimpleQueue[None] = SimpleQueue()
-        self._rung = False
+        self.rung = False
 
     def put(self, outcome: Outcome) -> None:
         """Report what came of a piece of work."""
         self.outbox.append(outcome)
-        if not self._rung:
+        if not self.rung:
             self.ring()
 
     def ring(self) -> None:
         """Wake the coordinator, once for however much has been put down."""
-        if not self._rung:
-            self._rung = True
+        if not self.rung:
+            self.rung = True
             self._bell.put(None)
 
     def wait(self, seconds: float) -> None:
@@ -63,4 +63,4 @@ class Desk:
             self._bell.get(seconds > 0, max(seconds, 0.0) or None)
         except Empty:
             pass
-        self._rung = False
+        self.rung = False

@@ -45,11 +45,14 @@ class Settlement:
         if self.due is None:
             self.due = now + FLUSH_SECONDS
 
-    def handled(self, delivery: Delivery, handler: str, now: float) -> None:
+    def handled(self, delivery: Delivery, now: float) -> None:
         """Its handler succeeded: acknowledge it, and mark it in the store if there is one."""
-        self.done(delivery, now)
-        if self._store is not None and delivery.envelope is not None:
-            self._marks.append((self._options.group, handler, delivery.envelope.event_id))
+        self._done[delivery.stream].append(delivery.entry_id)
+        self._count += 1
+        if self.due is None:
+            self.due = now + FLUSH_SECONDS
+        if self._store is not None:
+            self._add_key(self._marks, delivery)
 
     def dead(self, delivery: Delivery, handler: str, reason: str, error: str, now: float) -> None:
         """It is given up: into the dead letters with it."""
@@ -66,7 +69,7 @@ class Settlement:
         self._letters.append((delivery, letter))
         self.due = now
         if handler:
-            self.released(delivery, handler, now)
+            self.released(delivery, now)
 
     def tried(self, delivery: Delivery, now: float) -> None:
         """An attempt at it has failed, and it waits for the next."""
@@ -74,10 +77,10 @@ class Settlement:
         if self.due is None:
             self.due = now + FLUSH_SECONDS
 
-    def released(self, delivery: Delivery, handler: str, now: float) -> None:
+    def released(self, delivery: Delivery, now: float) -> None:
         """It was claimed in the store and is not being handled any more."""
-        if self._store is not None and delivery.envelope is not None:
-            self._releases.append((self._options.group, handler, delivery.envelope.event_id))
+        if self._store is not None:
+            self._add_key(self._releases, delivery)
             if self.due is None:
                 self.due = now + FLUSH_SECONDS
 
@@ -108,6 +111,10 @@ class Settlement:
     def __len__(self) -> int:
         """How many entries are done or given up and not yet told."""
         return self._count + len(self._letters)
+
+    def _add_key(self, keys: list[HandledKey], delivery: Delivery) -> None:
+        if delivery.envelope is not None:
+            keys.append((self._options.group, delivery.subscription.name, delivery.envelope.event_id))
 
     def _bury(self) -> None:
         if not self._letters:

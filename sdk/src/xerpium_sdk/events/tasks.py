@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from xerpium_sdk.events.calls import arguments_of
 from xerpium_sdk.events.desk import Desk, Verdict
-from xerpium_sdk.events.lanes import Delivery, Run
+from xerpium_sdk.events.lanes import Delivery, Run, Unit
 from xerpium_sdk.events.subscriptions import Subscription
+from xerpium_sdk.events.trace import event_in_hand
 from xerpium_sdk.events.workers import Overdue
 
 __all__ = ["TaskPool"]
@@ -23,10 +24,10 @@ STUBBORN_SECONDS = 5.0
 
 
 class _Worker:
-    __slots__ = ("abandoned", "cancelled_at", "cancelled_for", "delivery", "rest", "run", "since", "task", "turn")
+    __slots__ = ("abandoned", "cancelled_at", "cancelled_for", "delivery", "rest", "since", "task", "turn", "unit")
 
     def __init__(self) -> None:
-        self.run: Run | None = None
+        self.unit: Unit | None = None
         self.delivery: Delivery | None = None
         self.since = 0.0
         self.turn = 0
@@ -48,8 +49,9 @@ class TaskPool:
         loop: asyncio.AbstractEventLoop,
         is_outage: Callable[[Exception], bool],
     ) -> None:
-        self.ready: deque[Run] = deque()
+        self.ready: deque[Unit] = deque()
         self._subscription, self._desk, self._loop, self._is_outage = subscription, desk, loop, is_outage
+        self._function = subscription.function
         self._workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._hung: set[_Worker] = set()
@@ -70,17 +72,17 @@ class TaskPool:
         found: list[Overdue] = []
         limit = self._subscription.timeout
         for worker in list(self._workers):
-            run, delivery, turn, since = worker.run, worker.delivery, worker.turn, worker.since
-            if run is None or now - since <= limit:
+            unit, delivery, turn, since = worker.unit, worker.delivery, worker.turn, worker.since
+            if unit is None or now - since <= limit:
                 continue
             if worker.cancelled_at is None or worker.cancelled_at < since:
                 worker.cancelled_at = now
-                self._on_loop(self._cancel, worker, run, delivery)
+                self._on_loop(self._cancel, worker, unit, delivery)
             elif now - worker.cancelled_at > STUBBORN_SECONDS:
                 worker.abandoned = True
                 self._workers.discard(worker)
                 self._hung.add(worker)
-                found.append((run, delivery, turn))
+                found.append((unit, delivery, turn))
         return found
 
     def crowded(self) -> bool:
@@ -123,9 +125,9 @@ class TaskPool:
             if worker.rest is not None and not worker.rest.done():
                 worker.rest.set_result(None)
 
-    def _cancel(self, worker: _Worker, run: Run, delivery: Delivery | None) -> None:
-        if worker.run is run and worker.delivery is delivery and worker.task is not None:
-            worker.cancelled_for = (run, delivery)
+    def _cancel(self, worker: _Worker, unit: Unit, delivery: Delivery | None) -> None:
+        if worker.unit is unit and worker.delivery is delivery and worker.task is not None:
+            worker.cancelled_for = (unit, delivery)
             worker.task.cancel()
 
     async def _live(self, worker: _Worker) -> None:
@@ -145,83 +147,101 @@ class TaskPool:
             self._desk.ring()
 
     async def _work(self, worker: _Worker) -> None:
-        clock = self._desk.clock
-        step = self._each if self._subscription.batching is None else self._whole
+        clock, ready = self._desk.clock, self.ready
         freed = clock()
-        while self.ready and not worker.abandoned:
-            run = self.ready.popleft()
-            if self.ready:
+        while ready and not worker.abandoned:
+            unit = ready.popleft()
+            if ready and not self._waking:
                 self._wake_one()
-            if await step(worker, run) > HOG_SECONDS or clock() - freed > HOG_SECONDS:
+            now = clock()
+            if now - freed > HOG_SECONDS:
                 await asyncio.sleep(0)
-                freed = clock()
+                freed = now = clock()
+            if isinstance(unit, Delivery):
+                if self._may_begin(unit, now):
+                    await self._one(worker, unit, unit, now)
+            elif self._subscription.batching is None:
+                await self._run(worker, unit)
+            else:
+                await self._batch(worker, unit, now)
 
-    async def _each(self, worker: _Worker, run: Run) -> float:
-        desk, items, clock = self._desk, run.items, self._desk.clock
-        since = clock()
-        while items:
-            if desk.paused or desk.stopping or since >= desk.begin_until:
-                desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
-                break
+    def _may_begin(self, unit: Unit, now: float) -> bool:
+        """Return whether something new may be begun; otherwise put ``unit`` back on the desk."""
+        desk = self._desk
+        if not desk.paused and not desk.stopping and now < desk.begin_until:
+            return True
+        desk.put((Verdict.RETURNED, unit, None, 0, None, 0.0))
+        return False
+
+    async def _run(self, worker: _Worker, run: Run) -> None:
+        """Do the deliveries of a run in order, up to the first that fails."""
+        items = run.items
+        now = self._desk.clock()
+        while items and self._may_begin(run, now):
             try:
                 delivery = items.popleft()
             except IndexError:
-                break  # the coordinator took the rest back
-            turn = delivery.turn
-            worker.since, worker.turn, worker.delivery = since, turn, delivery
-            worker.run = run
-            verdict, error = await self._call(worker, (delivery,))
-            worker.run = None
-            now = clock()
-            desk.put((verdict, run, delivery, turn, error, now - since))
-            if error is not None:
-                break
+                return  # the coordinator took the rest back
+            if not await self._one(worker, run, delivery, now):
+                return
             if worker.abandoned:
-                desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
-                break
-            since = now
-        return 0.0
+                self._desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
+                return
+            now = self._desk.clock()
 
-    async def _whole(self, worker: _Worker, run: Run) -> float:
-        desk, clock = self._desk, self._desk.clock
-        since = clock()
-        if desk.paused or desk.stopping or since >= desk.begin_until:
-            desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
-            return 0.0
-        deliveries = list(run.items)
-        turn = deliveries[0].turn
-        worker.since, worker.turn, worker.delivery = since, turn, None
-        worker.run = run
-        verdict, error = await self._call(worker, deliveries)
-        worker.run = None
-        desk.put((verdict, run, None, turn, error, clock() - since))
-        return 0.0
-
-    async def _call(
-        self, worker: _Worker, deliveries: "list[Delivery] | tuple[Delivery]"
-    ) -> tuple[Verdict, BaseException | None]:
-        subscription = self._subscription
+    async def _one(self, worker: _Worker, unit: Unit, delivery: Delivery, since: float) -> bool:
+        """Call the handler with one event, and return whether it succeeded."""
+        desk, turn = self._desk, delivery.turn
+        error: BaseException | None = None
+        verdict = Verdict.DONE
+        worker.since, worker.turn, worker.delivery = since, turn, delivery
+        worker.unit = unit
         try:
-            await subscription.function(arguments_of(subscription, deliveries))
-        except asyncio.CancelledError as caught:
-            if worker.cancelled_for is None:
-                if worker.task is not None and worker.task.cancelling():
-                    raise  # the loop is being shut down
-                return Verdict.FAILED, caught
-            self._forgive(worker)
-            return Verdict.FAILED, TimeoutError(f"The handler took longer than {subscription.timeout:g} s.")
+            event_in_hand.set(event := delivery.envelope)
+            await self._function(event)
         except BaseException as caught:
+            verdict, error = self._meaning(worker, caught)
+        worker.unit = None
+        if worker.cancelled_for is not None:
             self._forgive(worker)
-            if isinstance(caught, Exception) and self._is_outage(caught):
-                self._desk.paused = True
-                return Verdict.OUTAGE, caught
-            return Verdict.FAILED, caught
-        self._forgive(worker)
-        return Verdict.DONE, None
+        desk.outbox.append((verdict, unit, delivery, turn, error, desk.clock() - since))
+        if not desk.rung:
+            desk.ring()
+        return error is None
+
+    async def _batch(self, worker: _Worker, batch: Run, since: float) -> None:
+        """Call the handler with a batch."""
+        if not self._may_begin(batch, since):
+            return
+        desk, deliveries = self._desk, list(batch.items)
+        turn = deliveries[0].turn
+        error: BaseException | None = None
+        verdict = Verdict.DONE
+        worker.since, worker.turn, worker.delivery = since, turn, None
+        worker.unit = batch
+        try:
+            await self._function(arguments_of(self._subscription, deliveries))
+        except BaseException as caught:
+            verdict, error = self._meaning(worker, caught)
+        worker.unit = None
+        if worker.cancelled_for is not None:
+            self._forgive(worker)
+        desk.put((verdict, batch, None, turn, error, desk.clock() - since))
+
+    def _meaning(self, worker: _Worker, error: BaseException) -> tuple[Verdict, BaseException]:
+        if isinstance(error, asyncio.CancelledError):
+            if worker.cancelled_for is not None:
+                seconds = self._subscription.timeout
+                return Verdict.FAILED, TimeoutError(f"The handler took longer than {seconds:g} s.")
+            if worker.task is not None and worker.task.cancelling():
+                raise error  # the loop is being shut down
+        if isinstance(error, Exception) and self._is_outage(error):
+            self._desk.paused = True
+            return Verdict.OUTAGE, error
+        return Verdict.FAILED, error
 
     def _forgive(self, worker: _Worker) -> None:
         """Forget a cancellation of ours, whatever the handler made of it."""
-        if worker.cancelled_for is not None:
-            worker.cancelled_for = None
-            if worker.task is not None:
-                worker.task.uncancel()
+        worker.cancelled_for = None
+        if worker.task is not None:
+            worker.task.uncancel()

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 from xerpium_sdk.events.calls import sync_call
 from xerpium_sdk.events.desk import Desk, Verdict
 from xerpium_sdk.events.idempotency import WrappingStore
-from xerpium_sdk.events.lanes import Delivery, Run
+from xerpium_sdk.events.lanes import Delivery, Run, Unit
 from xerpium_sdk.events.options import Around
 from xerpium_sdk.events.subscriptions import Subscription
 from xerpium_sdk.events.trace import event_in_hand
@@ -24,8 +24,8 @@ __all__ = ["Overdue", "Pool", "ThreadPool"]
 
 logger = logging.getLogger(__name__)
 
-Overdue: TypeAlias = tuple[Run, Delivery | None, int]
-"""The run, its delivery (None: a batch), and its turn."""
+Overdue: TypeAlias = tuple[Unit, Delivery | None, int]
+"""What was handed out, which delivery of it (None: all of a batch), and its turn."""
 
 STRETCH_SECONDS = 1.0
 """How long a thread works on before what surrounds its work is left and entered anew."""
@@ -34,7 +34,7 @@ STRETCH_SECONDS = 1.0
 class Pool(Protocol):
     """Those who call one handler."""
 
-    ready: deque[Run]
+    ready: deque[Unit]
 
     def wake(self, *, everyone: bool) -> None:
         """See to it that somebody works on what is ready, or ``everyone`` that there is work for."""
@@ -50,11 +50,11 @@ class Pool(Protocol):
 
 
 class _Worker:
-    __slots__ = ("abandoned", "bell", "delivery", "run", "since", "turn")
+    __slots__ = ("abandoned", "bell", "delivery", "since", "turn", "unit")
 
     def __init__(self) -> None:
         self.bell: SimpleQueue[bool] = SimpleQueue()
-        self.run: Run | None = None
+        self.unit: Unit | None = None
         self.delivery: Delivery | None = None
         self.since = 0.0
         self.turn = 0
@@ -74,11 +74,11 @@ class ThreadPool:
         is_outage: Callable[[Exception], bool],
         around: Around | None,
     ) -> None:
-        self.ready: deque[Run] = deque()
+        self.ready: deque[Unit] = deque()
         self._subscription, self._desk, self._around = subscription, desk, around
         self._is_outage = is_outage
         self._call = sync_call(subscription, store, group)
-        self._plain = store is None and subscription.batching is None
+        self._plain = subscription.function if store is None else None
         self._workers: set[_Worker] = set()
         self._idle: deque[_Worker] = deque()
         self._hung: set[_Worker] = set()
@@ -101,12 +101,12 @@ class ThreadPool:
         found: list[Overdue] = []
         limit = self._subscription.timeout
         for worker in list(self._workers):
-            run, delivery, turn, since = worker.run, worker.delivery, worker.turn, worker.since
-            if run is not None and now - since > limit:
+            unit, delivery, turn, since = worker.unit, worker.delivery, worker.turn, worker.since
+            if unit is not None and now - since > limit:
                 worker.abandoned = True
                 self._workers.discard(worker)
                 self._hung.add(worker)
-                found.append((run, delivery, turn))
+                found.append((unit, delivery, turn))
         return found
 
     def crowded(self) -> bool:
@@ -159,67 +159,82 @@ class ThreadPool:
         return False
 
     def _work(self, worker: _Worker) -> None:
-        clock = self._desk.clock
+        clock, ready = self._desk.clock, self.ready
         end = clock() + STRETCH_SECONDS
-        step = self._each if self._subscription.batching is None else self._whole
-        while not worker.abandoned and clock() < end:
+        while not worker.abandoned and (now := clock()) < end:
             try:
-                run = self.ready.popleft()
+                unit = ready.popleft()
             except IndexError:
                 return
-            step(worker, run)
+            if isinstance(unit, Delivery):
+                if self._may_begin(unit, now):
+                    self._one(worker, unit, unit, now)
+            elif self._subscription.batching is None:
+                self._run(worker, unit)
+            else:
+                self._batch(worker, unit, now)
 
-    def _each(self, worker: _Worker, run: Run) -> None:
+    def _may_begin(self, unit: Unit, now: float) -> bool:
+        """Return whether something new may be begun; otherwise put ``unit`` back on the desk."""
+        desk = self._desk
+        if not desk.paused and not desk.stopping and now < desk.begin_until:
+            return True
+        desk.put((Verdict.RETURNED, unit, None, 0, None, 0.0))
+        return False
+
+    def _run(self, worker: _Worker, run: Run) -> None:
         """Do the deliveries of a run in order, up to the first that fails."""
-        desk, items, clock = self._desk, run.items, self._desk.clock
-        function = self._subscription.function if self._plain else None
-        since = clock()
-        while items:
-            if desk.paused or desk.stopping or since >= desk.begin_until:
-                desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
-                return
+        items = run.items
+        now = self._desk.clock()
+        while items and self._may_begin(run, now):
             try:
                 delivery = items.popleft()
             except IndexError:
                 return  # the coordinator took the rest back
-            turn, error, verdict = delivery.turn, None, Verdict.DONE
-            worker.since, worker.turn, worker.delivery = since, turn, delivery
-            worker.run = run
-            try:
-                if function is not None:
-                    event_in_hand.set(delivery.envelope)
-                    function(delivery.envelope)
-                else:
-                    verdict = self._call((delivery,))
-            except BaseException as caught:
-                error, verdict = caught, self._meaning(caught)
-            worker.run = None
-            now = clock()
-            desk.put((verdict, run, delivery, turn, error, now - since))
-            if error is not None:
+            if not self._one(worker, run, delivery, now):
                 return
             if worker.abandoned:
-                desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
+                self._desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
                 return
-            since = now
+            now = self._desk.clock()
 
-    def _whole(self, worker: _Worker, run: Run) -> None:
-        """Do a batch in one call."""
-        desk, clock = self._desk, self._desk.clock
-        since = clock()
-        if desk.paused or desk.stopping or since >= desk.begin_until:
-            desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
+    def _one(self, worker: _Worker, unit: Unit, delivery: Delivery, since: float) -> bool:
+        """Call the handler with one event, and return whether it succeeded."""
+        desk, turn = self._desk, delivery.turn
+        error: BaseException | None = None
+        verdict = Verdict.DONE
+        worker.since, worker.turn, worker.delivery = since, turn, delivery
+        worker.unit = unit
+        try:
+            if self._plain is not None:
+                event_in_hand.set(event := delivery.envelope)
+                self._plain(event)
+            else:
+                verdict = self._call((delivery,))
+        except BaseException as caught:
+            error, verdict = caught, self._meaning(caught)
+        worker.unit = None
+        desk.outbox.append((verdict, unit, delivery, turn, error, desk.clock() - since))
+        if not desk.rung:
+            desk.ring()
+        return error is None
+
+    def _batch(self, worker: _Worker, batch: Run, since: float) -> None:
+        """Call the handler with a batch."""
+        if not self._may_begin(batch, since):
             return
-        deliveries = list(run.items)
-        turn, error, verdict = deliveries[0].turn, None, Verdict.DONE
+        desk, deliveries = self._desk, list(batch.items)
+        turn = deliveries[0].turn
+        error: BaseException | None = None
+        verdict = Verdict.DONE
         worker.since, worker.turn, worker.delivery = since, turn, None
-        worker.run = run
+        worker.unit = batch
         try:
             verdict = self._call(deliveries)
         except BaseException as caught:
             error, verdict = caught, self._meaning(caught)
-        worker.run = None
-        desk.put((verdict, run, None, turn, error, clock() - since))
+        worker.unit = None
+        desk.put((verdict, batch, None, turn, error, desk.clock() - since))
 
     def _meaning(self, error: BaseException) -> Verdict:
         """Say in the handler's own thread, where its connections are, what its error means."""

@@ -1,0 +1,99 @@
+"""What has to be known before an event may be begun: who is suspect, and what the store of handled events says."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from xerpium_sdk.events.group import Group
+from xerpium_sdk.events.idempotency import Claim, ClaimingStore, HandledKey
+from xerpium_sdk.events.lanes import Delivery, Lanes, Run, Unit
+from xerpium_sdk.events.settlement import Settlement
+from xerpium_sdk.events.stations import Station
+from xerpium_sdk.events.subscriptions import Subscription
+
+__all__ = ["Preparation"]
+
+BUSY_SECONDS = 0.25
+"""How soon to ask again for an event that another consumer has claimed in the store."""
+
+
+class Preparation:
+    """Marks and claims what lanes have handed out; what may not be begun yet goes back to them."""
+
+    def __init__(
+        self,
+        group_name: str,
+        group: Group,
+        lanes: Lanes,
+        settlement: Settlement,
+        stations: Mapping[Subscription, Station],
+        store: ClaimingStore | None,
+        unclear_deaths: int,
+        chance: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._group_name, self._group, self._lanes, self._settlement = group_name, group, lanes, settlement
+        self._stations, self._store, self._unclear_deaths, self._chance = stations, store, unclear_deaths, chance
+
+    def is_suspect(self, delivery: Delivery) -> bool:
+        """Return whether consumers may have died of it: it is marked before it is begun, and alone in its batch."""
+        return delivery.alone or delivery.attempts >= self._unclear_deaths
+
+    def is_needed(self, units: Sequence[Unit]) -> bool:
+        """Return whether Redis has to be asked or told before ``units`` are begun."""
+        if self._store is not None:
+            return True
+        return any(self.is_suspect(one) for one in _deliveries(units))
+
+    def prepare(self, units: Sequence[Unit], consumer: str, now: float) -> list[Unit]:
+        """Return what of ``units`` may be begun; for the rest its lane has been told when to come again.
+
+        Raises what Redis and the store raise; nothing has been given back then.
+        """
+        suspects = [one for one in _deliveries(units) if self.is_suspect(one)]
+        if suspects:
+            self._group.count_attempts(consumer, [(one.stream, one.entry_id, one.attempts + 1) for one in suspects])
+        if self._store is None:
+            return list(units)
+        keyed = [(one, key) for one in _deliveries(units) if (key := self._key(one)) is not None]
+        found = dict(zip((id(one) for one, _ in keyed), self._store.claim([key for _, key in keyed]), strict=True))
+        prepared: list[Unit] = []
+        for unit in units:
+            ours = self._sort_out(unit.items if isinstance(unit, Run) else [unit], found, now)
+            if isinstance(unit, Run):
+                unit.items.clear()
+                unit.items.extend(ours)
+            if ours:
+                prepared.append(unit)
+        return prepared
+
+    def _key(self, delivery: Delivery) -> HandledKey | None:
+        event = delivery.envelope
+        return (self._group_name, delivery.subscription.name, event.event_id) if event else None
+
+    def _sort_out(self, deliveries: Sequence[Delivery], found: Mapping[int, Claim], now: float) -> list[Delivery]:
+        """Return those to handle now: up to the first of the lane that somebody else is at."""
+        ours: list[Delivery] = []
+        behind: list[Delivery] = []
+        for one in list(deliveries):
+            claim = found.get(id(one), Claim.OURS)
+            if claim is Claim.BUSY or behind:
+                if claim is Claim.OURS:
+                    self._settlement.released(one, now)
+                behind.append(one)
+            elif claim is Claim.DONE:
+                self._stations[one.subscription].counts.repeated += 1
+                self._lanes.settle(one)
+                self._settlement.done(one, now)
+            else:
+                ours.append(one)
+        if behind:
+            self._lanes.give_back(behind[1:])
+            self._lanes.postpone(behind[0], now + BUSY_SECONDS * self._chance(0.5, 1))
+        return ours
+
+
+def _deliveries(units: Sequence[Unit]) -> Iterator[Delivery]:
+    for unit in units:
+        if isinstance(unit, Run):
+            yield from unit.items
+        else:
+            yield unit

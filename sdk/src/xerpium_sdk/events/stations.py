@@ -1,0 +1,48 @@
+"""One subscription at work: its workers, its counts, and how many workers it needs."""
+
+from dataclasses import dataclass
+
+from xerpium_sdk.events.batches import Collector
+from xerpium_sdk.events.metrics import HandlerCounts
+from xerpium_sdk.events.subscriptions import Subscription
+from xerpium_sdk.events.workers import Pool
+
+__all__ = ["BACKLOG_SECONDS", "Station"]
+
+BACKLOG_SECONDS = 0.001
+"""How soon to look again whether more workers are needed."""
+SLOW_SECONDS = 0.0003
+"""Handlers that take longer than this on average get workers for everything that is ready at once."""
+
+
+@dataclass(slots=True, eq=False)
+class Station:
+    """One subscription at work."""
+
+    subscription: Subscription
+    pool: Pool
+    counts: HandlerCounts
+    collector: Collector | None = None
+    mean_seconds: float = 0.0
+    """How long its last calls took, newer ones weighing more."""
+    answered: int = 0
+    """Answers since the last look."""
+    stalled_since: float | None = None
+    """Since when something is ready and nothing was answered; None when it is not so."""
+
+    def wake(self, now: float) -> None:
+        """Let workers begin: one for a handler that returns at once, more while that one gets nowhere."""
+        if not self.pool.ready:
+            self.stalled_since = None
+            return
+        if self.answered or self.stalled_since is None:
+            self.stalled_since = now
+        self.answered = 0
+        stalled = now - self.stalled_since >= BACKLOG_SECONDS
+        self.pool.wake(everyone=stalled or self.mean_seconds > SLOW_SECONDS)
+
+    def took(self, seconds: float) -> None:
+        """Count one call."""
+        self.answered += 1
+        self.counts.durations.add(seconds)
+        self.mean_seconds += (seconds - self.mean_seconds) * 0.1
