@@ -3,7 +3,7 @@
 Readers are tolerant: a field that this version does not know is ignored, so a newer hub can add some.
 """
 
-from xerpium_sdk.wire.envelope import Envelope, EventType
+from xerpium_sdk.wire.envelope import Envelope, EventPayload, EventType, stream_of
 from xerpium_sdk.wire.errors import DecodeError
 from xerpium_sdk.wire.problems import FieldProblem, Problem
 from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecord, Status
@@ -11,6 +11,7 @@ from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecor
 __all__ = [
     "DecodeError",
     "Envelope",
+    "EventPayload",
     "EventType",
     "FieldProblem",
     "InstanceRecord",
@@ -18,4 +19,5 @@ __all__ = [
     "Registration",
     "ServiceRecord",
     "Status",
+    "stream_of",
 ]

@@ -1,18 +1,28 @@
 """The envelope of every event: eleven flat text fields on a Redis stream (contract, "Events")."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
-from enum import Enum, StrEnum
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from xerpium_sdk.wire.data import dump_data, load_data
 from xerpium_sdk.wire.errors import DecodeError
+from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM
 from xerpium_sdk.wire.times import format_time, parse_time
 
-__all__ = ["FIELDS", "DecodeError", "Envelope", "EventType", "dump_data"]
+__all__ = [
+    "FIELDS",
+    "MAX_TEXT",
+    "MAX_TEXT_ID",
+    "DecodeError",
+    "Envelope",
+    "EventPayload",
+    "EventType",
+    "dump_data",
+    "stream_of",
+]
 
 FIELDS = (
     "event_id",
@@ -30,7 +40,11 @@ FIELDS = (
 """The fields of an entry in their order on the wire."""
 
 MAX_TEXT_ID = 64
+"""The longest ``entity_id`` or ``user_id`` that is text, in characters."""
+MAX_TEXT = 255
+"""The longest of the other texts, in characters: what any database can index."""
 _REQUIRED = ("event_id", "event_type", "service_name", "timestamp")
+_TEXTS = ("event_id", "event_type", "service_name", "entity_type", "timestamp", "version", "correlation_id")
 _INTEGER_LIMIT = 2**63
 
 
@@ -68,10 +82,19 @@ class EventType(StrEnum):
     AUDIT_LOG_CREATED = "audit_log_created"
 
 
+_SEED_TYPES = {kind.value: kind for kind in EventType}
+
+
+def stream_of(event_type: str) -> str:
+    """Return the stream on which events of ``event_type`` travel: the types of `EventType` have one of their own."""
+    return STREAM_EVENTS if event_type in _SEED_TYPES else STREAM_EVENTS_CUSTOM
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """One event.
 
+    Decoded, or made by `create`, it has a member of `EventType` as ``event_type`` if there is one for it, else text.
     The ids are integers, or text of up to 64 characters for types that services declare; an absent value is None.
     ``timestamp`` stays the text that it was, so that what is passed on is what came; `occurred_at` reads it.
     """
@@ -88,6 +111,39 @@ class Envelope:
     version: str = "1.0"
     correlation_id: str | None = None
 
+    @classmethod
+    def create(
+        cls,
+        event_type: str,
+        entity_type: str,
+        entity_id: int | str | UUID | None = None,
+        company_id: int | None = None,
+        user_id: int | str | UUID | None = None,
+        data: Mapping[str, Any] | None = None,
+        correlation_id: str | None = None,
+        *,
+        service_name: str,
+        event_id: str | UUID | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> Self:
+        """Return a new event: with an id of its own and the present time unless they are given. Nothing is checked.
+
+        ``event_type`` may be a member of any enumeration of texts; a UUID as an id becomes its text.
+        """
+        kind = getattr(event_type, "value", event_type)
+        return cls(
+            event_id=str(event_id or uuid4()),
+            event_type=_SEED_TYPES.get(kind, kind),
+            service_name=service_name,
+            entity_type=entity_type,
+            entity_id=str(entity_id) if isinstance(entity_id, UUID) else entity_id,
+            company_id=company_id,
+            user_id=str(user_id) if isinstance(user_id, UUID) else user_id,
+            timestamp=timestamp if isinstance(timestamp, str) else format_time(timestamp or datetime.now(UTC)),
+            data={} if data is None else data,
+            correlation_id=correlation_id,
+        )
+
     @property
     def occurred_at(self) -> datetime:
         """The time of the event, aware, in UTC."""
@@ -97,8 +153,7 @@ class Envelope:
         """Return the eleven text fields of the stream entry.
 
         Raises:
-            TypeError: when ``data`` holds a value that has no JSON form (see `dump_data`).
-            ValueError: when ``data`` holds NaN or an infinity, which JSON does not have.
+            TypeError, ValueError: ``data`` holds what has no JSON form (see `xerpium_sdk.wire.data`).
         """
         return {
             "event_id": self.event_id,
@@ -119,6 +174,7 @@ class Envelope:
         """Read a stream entry; keys and values may be text or bytes, fields beyond the eleven are ignored.
 
         ``text_ids`` allows text for ``entity_id`` and ``user_id``, as the types that services declare may have.
+        ``data`` is read whatever its size; other texts are refused when no database could index them (`MAX_TEXT`).
 
         Raises:
             DecodeError: when it is no event; its ``fields`` are the ones given.
@@ -127,52 +183,29 @@ class Envelope:
             text = {_text(key): _text(value) for key, value in fields.items()}
             if missing := [name for name in _REQUIRED if not text.get(name)]:
                 raise ValueError(f"{', '.join(missing)} missing")
+            if long := [name for name in _TEXTS if len(text.get(name, "")) > MAX_TEXT]:
+                raise ValueError(f"{', '.join(long)} longer than {MAX_TEXT} characters")
             parse_time(text["timestamp"])
             read_id = _any_id if text_ids else _integer
             return cls(
                 event_id=text["event_id"],
-                event_type=text["event_type"],
+                event_type=_SEED_TYPES.get(text["event_type"], text["event_type"]),
                 service_name=text["service_name"],
                 entity_type=text.get("entity_type", ""),
                 entity_id=read_id("entity_id", text),
                 company_id=_integer("company_id", text),
                 user_id=read_id("user_id", text),
                 timestamp=text["timestamp"],
-                data=_load_data(text.get("data") or "{}"),
+                data=load_data(text.get("data") or "{}"),
                 version=text.get("version") or "1.0",
                 correlation_id=text.get("correlation_id") or None,
             )
-        except (TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise DecodeError(f"Not an event: {error}.", fields) from error
 
 
-def dump_data(data: Mapping[str, Any]) -> str:
-    """Return ``data`` as JSON text: a Decimal, a UUID and an Enum by their text or value, times in ISO 8601."""
-    return json.dumps(data, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _plain(value: object) -> Any:
-    match value:
-        case datetime():
-            return format_time(value)
-        case date() | time():
-            return value.isoformat()
-        case Decimal() | UUID():
-            return str(value)
-        case Enum():
-            return value.value
-    raise TypeError(f"a {type(value).__name__} has no JSON form")
-
-
-def _load_data(text: str) -> dict[str, Any]:
-    data = json.loads(text, parse_constant=_no_constant)
-    if not isinstance(data, dict):
-        raise TypeError("data is not a JSON object")
-    return data
-
-
-def _no_constant(word: str) -> None:
-    raise ValueError(f"{word} is not JSON")
+EventPayload = Envelope
+"""The seed's name for `Envelope`."""
 
 
 def _text(value: str | bytes) -> str:
