@@ -102,4 +102,5 @@ def read_handlings(directory: Path, group: str) -> list[Handling]:
         for path in directory.glob(f"handled-{group}-*")
         for at, event_id, entity, sequence in rows(path)
     ]
-    return sorted(found)
+    # What was handled at once stays in the order in which it was handled.
+    return sorted(found, key=lambda one: one.at)

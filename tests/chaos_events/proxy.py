@@ -18,7 +18,8 @@ Result = TypeVar("Result")
 HOST = "127.0.0.1"
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
-HIGH_WATER = 1 << 20
+FUSE_SECONDS = 2.0
+"""How long a connection may last that is to be cut within a command, if none comes."""
 
 
 class Proxy:
@@ -145,6 +146,7 @@ class Pair(asyncio.Protocol):
     def cut_after(self, size: int, *, answers: bool) -> None:
         """Reset it after ``size`` more bytes of commands, or of answers."""
         self._fuses[answers] = size
+        asyncio.get_running_loop().call_later(FUSE_SECONDS, self.reset)
 
     def stall(self, seconds: float) -> None:
         """Hold everything back for ``seconds``."""

@@ -207,5 +207,5 @@ def test_a_long_fault_that_began_first_is_remembered() -> None:
 
 def test_a_finding_names_examples_and_counts_all() -> None:
     (finding,) = judge(replace(GOOD, leaks=("a", "b", "c", "d"))).findings
-    assert (finding.count, list(finding.examples)) == (4, ["a", "b", "c"])
+    assert (finding.times, list(finding.examples)) == (4, ["a", "b", "c"])
     assert str(finding) == "NO_LEAKS: Redis: 4, such as a; b; c"

@@ -52,6 +52,12 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     ]
 
 
+def test_what_was_handled_at_once_keeps_its_order(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "handled-g-1") as ledger:
+        ledger.write([(5, "b", "shop:1", 1), (5, "a", "shop:1", 2)])
+    assert [one.event_id for one in read_handlings(tmp_path, "g")] == ["b", "a"]
+
+
 def test_a_line_without_its_end_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "acknowledged-a"
     path.write_text("1\te1\n2\te")

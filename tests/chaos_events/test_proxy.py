@@ -90,7 +90,7 @@ class _Fixed(random.Random):
         super().__init__()
         self._size = size
 
-    def randrange(self, *_: object) -> int:  # type: ignore[override]
+    def randrange(self, *_: object) -> int:
         return self._size
 
     def random(self) -> float:

@@ -1,0 +1,230 @@
+"""The course of events: calm, storm, calm, and the end, when everybody has to have done everything."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from pathlib import Path
+
+import psutil
+
+from tests.chaos_events.actors import Actor
+from tests.chaos_events.cast import World
+from tests.chaos_events.evidence import Streams, count_lines
+from tests.chaos_events.ledger import now
+from tests.chaos_events.plan import PUBLISHERS, Fault, faults, pauses
+
+TICK_SECONDS = 0.02
+CALM_SECONDS = 6.0
+PROGRESS_SECONDS = 5.0
+WHOLE_SECONDS = 60.0
+DRAIN_SECONDS = 180.0
+SLACK_NS = 1_000_000_000
+MOST_BYTES = 4000
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How much of everything.
+
+    Attributes:
+        kills: how many processes are killed at least.
+        events: how many events are acknowledged at least.
+        mean_pause: between faults, in seconds.
+    """
+
+    seed: int
+    kills: int
+    events: int
+    mean_pause: float
+
+
+@dataclass
+class Log:
+    """What was done, and when."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
+    intervals: list[tuple[int, int]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+
+class Storm:
+    """Lets a plan happen to a world. Call `run`."""
+
+    def __init__(self, world: World, streams: Streams, weather: Weather, say: Say) -> None:
+        self.log = Log()
+        self.late: list[str] = []
+        """What did not happen in time, in words."""
+        self._world, self._streams, self._weather, self._say = world, streams, weather, say
+        self._began = time.monotonic()
+        self._sizes: dict[Path, tuple[int, int]] = {}
+        self._next_progress = 0.0
+        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return time.monotonic() - self._began
+
+    @property
+    def acknowledged(self) -> int:
+        """How many events were acknowledged."""
+        return count_lines(self._world.ledger, "acknowledged-*", self._sizes)
+
+    def run(self) -> list[str]:
+        """Run from calm to calm; return, in words, what was not done at the end."""
+        self._until(self._world.company.is_whole, WHOLE_SECONDS, "everybody to work")
+        self._say(f"{self.seconds:6.1f} s  calm")
+        self._wait(CALM_SECONDS)
+        self._say(f"{self.seconds:6.1f} s  storm")
+        self._blow()
+        self._say(f"{self.seconds:6.1f} s  calm")
+        try:
+            self._until(
+                lambda: not self._later and self._world.company.is_whole(), WHOLE_SECONDS, "everybody to work again"
+            )
+        except TimeoutError as error:
+            self.late.append(str(error))
+        self._wait(CALM_SECONDS)
+        self._world.company.dismiss(*PUBLISHERS)
+        self._say(f"{self.seconds:6.1f} s  the last event is published; {self.acknowledged:,} were acknowledged")
+        with suppress(TimeoutError):
+            self._until(lambda: not self._streams.waiting(), DRAIN_SECONDS, "everything to be handled")
+        return self._streams.waiting()
+
+    def _blow(self) -> None:
+        weather = self._weather
+        plan, gaps = faults(weather.seed), pauses(weather.seed, weather.mean_pause)
+        while self.log.kills.total() < weather.kills or self.acknowledged < weather.events:
+            if self.log.kills.total() < weather.kills:
+                self._do(next(plan))
+            self._wait(next(gaps))
+
+    # --- faults
+
+    def _do(self, fault: Fault) -> None:
+        if fault.target == "wire":
+            self._do_on_the_wire(fault)
+            return
+        actors = [
+            one for one in self._world.company.of(fault.target) if one.runs and not one.frozen and not one.leaving
+        ]
+        if not actors:
+            return
+        actor = actors[fault.copy % len(actors)]
+        match fault.deed:
+            case "kill":
+                actor.kill(random.Random(fault.copy))
+            case "kill-backend":
+                with suppress(psutil.NoSuchProcess):
+                    self._world.company.engine("postgres").kill_a_child()
+            case "restart":
+                actor.leave()
+            case "freeze":
+                self._freeze(actor, fault)
+        if fault.deed != "freeze":
+            self._note(fault, actor)
+
+    def _freeze(self, actor: Actor, fault: Fault) -> None:
+        try:
+            actor.freeze()
+        except psutil.NoSuchProcess:
+            return
+        begin, pid = now(), actor.pid
+
+        def thaw() -> None:
+            if actor.runs and actor.pid == pid:
+                actor.thaw()
+            self.log.intervals.append((begin, now() + SLACK_NS))
+
+        self._after(fault.seconds, thaw)
+        self._tell(fault, actor.name)
+
+    def _do_on_the_wire(self, fault: Fault) -> None:
+        proxy, rng, begin = self._world.proxy, random.Random(fault.seed), now()
+        match fault.deed:
+            case "cut":
+                proxy.cut(rng, fault.share)
+            case "cut-within":
+                proxy.cut_within(rng, fault.share, MOST_BYTES)
+            case "stall":
+                proxy.stall(rng, fault.share, fault.seconds)
+            case "half-close":
+                proxy.half_close(rng, fault.share, fault.seconds)
+            case "swallow":
+                proxy.swallow(rng, fault.share, fault.seconds)
+            case "refuse":
+                proxy.refuse()
+                self._after(fault.seconds, proxy.accept)
+        self.log.intervals.append((begin, begin + int(fault.seconds * 1e9) + SLACK_NS))
+        self._tell(fault, "")
+
+    def _note(self, fault: Fault, actor: Actor) -> None:
+        begin = now()
+        if fault.kills:
+            self.log.kills[fault.target] += 1
+
+        def over() -> None:
+            """Look again until it works: what it was doing may come again until then."""
+            if actor.due is not None or not actor.answers():
+                self._after(0.2, over)
+            else:
+                self.log.intervals.append((begin, now() + SLACK_NS))
+
+        self._after(0.2, over)
+        self._tell(fault, actor.name)
+
+    def _tell(self, fault: Fault, name: str) -> None:
+        self.log.done[f"{fault.deed} {fault.target}"] += 1
+        self.log.lines.append(f"{self.seconds:.2f}\t{fault}\t{name}")
+
+    # --- time
+
+    def _after(self, seconds: float, deed: Callable[[], None]) -> None:
+        self._number += 1
+        heappush(self._later, (time.monotonic() + seconds, self._number, deed))
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._tick()
+
+    def _until(self, question: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        next_look = 0.0
+        while True:
+            self._tick()
+            if time.monotonic() >= next_look:
+                if question():
+                    return
+                next_look = time.monotonic() + 0.2
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {seconds:g} s in vain for {what}")
+
+    def _tick(self) -> None:
+        moment = time.monotonic()
+        while self._later and self._later[0][0] <= moment:
+            heappop(self._later)[2]()
+        self._world.company.look(moment)
+        if moment >= self._next_progress:
+            self._next_progress = moment + PROGRESS_SECONDS
+            self._progress()
+        time.sleep(TICK_SECONDS)
+
+    def _progress(self) -> None:
+        kills = " ".join(f"{name} {count}" for name, count in sorted(self.log.kills.items()))
+        try:
+            lag = f"{self._streams.behind():,}"
+        except Exception:
+            lag = "?"
+        self._say(
+            f"{self.seconds:6.1f} s  {self.acknowledged:>9,} events  lag {lag:>9}"
+            f"  {self.log.kills.total():>4} kills  ({kills})"
+        )
