@@ -73,8 +73,9 @@ class Player:
         """
         line = self.process.stdout.readline()
         if not line:
+            self.process.wait(timeout=10)
             self.errors.seek(0)
-            raise RuntimeError(f"{self._name} ended:\n{self.errors.read()[-3000:]}")
+            raise RuntimeError(f"{self._name} ended:\n{self.errors.read()[-6000:]}")
         return dict(json.loads(line))
 
     def perform(self, call: str, url: str, count: int, server: int | None = None) -> dict[str, Any]:

@@ -17,20 +17,21 @@ WARMING = 100
 
 @dataclass(frozen=True)
 class Pair:
-    """A publisher and a consumer of one module."""
+    """A consumer, and the publisher before it."""
 
     name: str
-    module: str
+    receiver: str
+    sender: str
     receive: str = "receive"
 
 
 RAW, SDK = "redis-py", "SDK, function"
 PAIRS = (
-    Pair(RAW, "raw"),
-    Pair(SDK, "sdk"),
-    Pair("SDK, coroutine", "sdk", "receive_async"),
-    Pair("seed's pattern", "seed"),
-    Pair("FastStream", "fast_stream"),
+    Pair(RAW, "raw", "raw"),
+    Pair(SDK, "sdk", "sdk_publisher"),
+    Pair("SDK, coroutine", "sdk", "sdk_publisher", "receive_async"),
+    Pair("seed's pattern", "seed", "seed"),
+    Pair("FastStream", "fast_stream", "fast_stream"),
 )
 
 
@@ -72,7 +73,7 @@ def _ratios(name: str, over: list[tuple[float, float]], under: list[tuple[float,
 def _travel(arena: Arena, pair: Pair) -> list[float]:
     """Return how long each event of one round took, in microseconds, without the first ones."""
     arena.client.flushall()
-    receiver, sender = arena.player(pair.module), arena.player(pair.module, SERVER_CORE)
+    receiver, sender = arena.player(pair.receiver), arena.player(pair.sender, SERVER_CORE)
     receiver.order(pair.receive, arena.url, COUNT + WARMING)
     receiver.wait()
     sender.perform("send", arena.url, COUNT + WARMING)

@@ -15,10 +15,10 @@ CONTESTANTS = (
     Contestant(SEED, "seed", "publish_one", 7_000),
     Contestant(FASTSTREAM, "fast_stream", "publish_one", 7_000),
     Contestant(CELERY, "celery_tasks", "publish_one", 2_000),
-    Contestant(SDK, "sdk", "publish_one", 10_000),
+    Contestant(SDK, "sdk_publisher", "publish_one", 10_000),
     Contestant(RAW_PIPELINE, "raw", "publish_pipeline", 100_000, "fields ready as text"),
     Contestant(FASTSTREAM_PIPELINE, "fast_stream", "publish_pipeline", 40_000),
-    Contestant(SDK_MANY, "sdk", "publish_many", 100_000, "envelopes encoded within"),
+    Contestant(SDK_MANY, "sdk_publisher", "publish_many", 100_000, "envelopes encoded within"),
 )
 
 

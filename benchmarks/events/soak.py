@@ -15,8 +15,8 @@ import psycopg
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from benchmarks.events import ledger
 from benchmarks.events.arena import Player
-from benchmarks.events.contestants import steady
 from benchmarks.events.figures import slope_per_hour
 from benchmarks.report import Ratio, Reporter, Row
 from benchmarks.stage import Stage
@@ -77,7 +77,7 @@ class Outcome:
         """Return what has to hold, and whether it does."""
         return {
             f"every event handled or dead ({self.handled:,} + {self.dead})": self.complete
-            and self.dead == steady.fatal(self.events),
+            and self.dead == ledger.fatal(self.events),
             f"order kept per entity ({self.out_of_order} out of order)": self.out_of_order == 0,
             f"journal complete ({self.journalled:,} rows)": self.journalled == self.events,
             f"nothing pending ({self.pending})": self.pending == 0,
@@ -128,7 +128,7 @@ def _run(stage: Stage, events: int, rate: float, tell: Callable[[str], None]) ->
     try:
         consumer.order("consume", url, events)
         consumer.wait()
-        _until(lambda: _has_group(client, steady.GROUP), 60, "the consumer's group")
+        _until(lambda: _has_group(client, ledger.GROUP), 60, "the consumer's group")
         started = time.monotonic()
         publisher.order("publish", url, events, rate=rate)
         samples, longest = _watch(stage, client, watched, events, rate, tell)
@@ -137,15 +137,15 @@ def _run(stage: Stage, events: int, rate: float, tell: Callable[[str], None]) ->
         seconds = time.monotonic() - started
         with psycopg.connect(stage.environment["DATABASE_URL"], autocommit=True) as database:
             _until(lambda: _number(database, _JOURNALLED) >= events, CATCH_UP_SECONDS, "the journal")
-            _until(lambda: _number(database, _DEAD) >= steady.fatal(events), 60, "the dead letters")
+            _until(lambda: _number(database, _DEAD) >= ledger.fatal(events), 60, "the dead letters")
             _until(lambda: client.xlen(STREAM_EVENTS) <= MAX_LENGTH * 1.1, TRIM_SECONDS, "trimming")
             return Outcome(
                 events=events,
                 seconds=seconds,
                 samples=samples,
                 handled=handled["handled"],
-                complete=handled["handled"] == steady.expected(events)
-                and handled["total"] == steady.expected_total(events),
+                complete=handled["handled"] == ledger.expected(events)
+                and handled["total"] == ledger.expected_total(events),
                 out_of_order=handled["out_of_order"],
                 retried=handled["retried"],
                 dead=_number(database, _DEAD),
@@ -202,7 +202,7 @@ def _watch(
             samples.add(moment, {**memory, "stream": length, "not journalled yet": added - journalled})
             told = "  ".join(f"{name.removesuffix(', MB')} {value:.0f}" for name, value in memory.items())
             tell(f"{moment:6.0f} s  {added:,} published, {journalled:,} journalled, stream {length:,};  MB: {told}")
-            waiting = groups[steady.GROUP]
+            waiting = groups[ledger.GROUP]
             if added >= events and not waiting["pending"] and waiting["last-delivered-id"] == _last_id(client):
                 return samples, longest
 

@@ -1,4 +1,4 @@
-"""The SDK of this house, used as a service would use it."""
+"""The SDK's consumer, used as a service would use it."""
 
 import asyncio
 import threading
@@ -9,42 +9,19 @@ from typing import Any
 
 from redis import Redis
 
-from benchmarks.events.contestants.raw import SECONDS, paced
+from benchmarks.events.contestants.raw import SECONDS
 from benchmarks.events.figures import disorder
-from benchmarks.events.payload import ENTITIES, TYPE, data_of, envelope_of, fill
+from benchmarks.events.payload import TYPE, fill
 from benchmarks.events.player import Task
-from xerpium_sdk.events import EventConsumer, EventPublisher, RedisIdempotencyStore
+from xerpium_sdk.events import EventConsumer, RedisIdempotencyStore
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
 SERVICE = "benchmark"
-MANY = 100
 WAITING = 500
 """Handlers that may wait at the same time."""
 THREADS = 16
 DEADLINE = 120
-
-
-def publish_one(task: Task) -> None:
-    """Publish one by one, as the seed's publisher is called."""
-    with EventPublisher(SERVICE, redis_url=task.url) as publisher:
-        data = [data_of(number) for number in range(task.count)]
-        _publish(publisher, 0, data[0])
-        task.watch.start()
-        for number in range(task.count):
-            _publish(publisher, number, data[number])
-        task.watch.stop()
-
-
-def publish_many(task: Task) -> None:
-    """A hundred envelopes in a round trip."""
-    with EventPublisher(SERVICE, redis_url=task.url) as publisher:
-        envelopes = [envelope_of(number) for number in range(task.count)]
-        _publish(publisher, 0, data_of(0))
-        task.watch.start()
-        for start in range(0, task.count, MANY):
-            publisher.publish_many(envelopes[start : start + MANY])
-        task.watch.stop()
 
 
 def consume(task: Task) -> None:
@@ -121,14 +98,6 @@ def wait_sync(task: Task) -> dict[str, int]:
     return {"out_of_order": disorder(seen), "entities": len(seen)}
 
 
-def send(task: Task) -> None:
-    """Publish at the pace of the latency measurement."""
-    with EventPublisher(SERVICE, redis_url=task.url) as publisher:
-        task.watch.start()
-        paced(task.count, lambda number, sent: _publish(publisher, number, data_of(number, sent)))
-        task.watch.stop()
-
-
 def receive(task: Task) -> list[float]:
     """Return how long each event took to a function, in microseconds."""
     waits: list[float] = []
@@ -156,33 +125,21 @@ def receive_async(task: Task) -> list[float]:
 
 
 def _receive(task: Task, handle: Callable[[Envelope], Any], done: threading.Event) -> None:
-    with EventConsumer(SERVICE, redis_url=task.url) as consumer, Redis.from_url(task.url) as client:
-        consumer.register_handler(TYPE, handle)
-        consumer.start()
+    consumer = EventConsumer(SERVICE, redis_url=task.url)
+    consumer.register_handler(TYPE, handle)
+    with consumer, Redis.from_url(task.url) as client:
         _until(lambda: bool(client.exists(STREAM_EVENTS)) and consumer.metrics.snapshot().active)
         task.ready()
         _wait(done)
         task.watch.stop()
 
 
-def _publish(publisher: EventPublisher, number: int, data: dict[str, Any]) -> None:
-    publisher.publish_event(
-        TYPE,
-        "order",
-        number % ENTITIES + 1,
-        company_id=1,
-        user_id=7,
-        data=data,
-        correlation_id="0f8fad5b-d9cb-469f-a165-70867728950e",
-    )
-
-
 def _consume(task: Task, done: threading.Event, register: Callable[[EventConsumer], Any], **options: Any) -> None:
     with Redis.from_url(task.url) as client:
         fill(client, STREAM_EVENTS, task.count)
-        with EventConsumer(SERVICE, redis_url=task.url, **options) as consumer:
-            register(consumer)
-            consumer.start()
+        consumer = EventConsumer(SERVICE, redis_url=task.url, **options)
+        register(consumer)
+        with consumer:
             _wait(done)
             _until(lambda: not client.xpending(STREAM_EVENTS, f"{SERVICE}-group")["pending"])
             task.watch.stop()
