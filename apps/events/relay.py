@@ -16,12 +16,14 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.conf import settings
+
 from apps.core import redis
 from apps.events.outbox import Outbox, Row
 from apps.events.projections import registered
 from xerpium_sdk.events.entry import BEGINNING, id_key
 from xerpium_sdk.wire.envelope import FIELDS
-from xerpium_sdk.wire.keys import REGISTRY_CHANGES, RELAY_ALIVE, STREAM_HUB
+from xerpium_sdk.wire.keys import REGISTRY_CHANGES, RELAY_ALIVE
 
 __all__ = ["Relay"]
 
@@ -30,8 +32,9 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 BEAT_SECONDS = 0.5
 ALIVE_MS = 3000
-MAX_LENGTH = {REGISTRY_CHANGES: 10_000, STREAM_HUB: 100_000}
-OTHER_MAX_LENGTH = 100_000
+# Readers of the catalogue's changes start over from the projection; all other streams are cut by who knows their groups
+# (`services.keeping`), and here only kept from taking all memory.
+MAX_LENGTH = {REGISTRY_CHANGES: 10_000}
 ALREADY_THERE = "equal or smaller"
 NEVER_CHECKED = (math.inf, math.inf)
 _ENVELOPE = frozenset(FIELDS)
@@ -198,7 +201,7 @@ def _compose(pipeline: redis.Pipeline, rows: Sequence[Row]) -> None:
             row.stream,
             _wire_fields(row.fields),
             id=_wire_id(row.entry_id),
-            maxlen=MAX_LENGTH.get(row.stream, OTHER_MAX_LENGTH),
+            maxlen=MAX_LENGTH.get(row.stream, settings.EVENTS_HARD_MAX_LENGTH),
             approximate=True,
         )
     for stream, projection in registered().items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.events.conftest import make_event
-from xerpium_sdk.events.subscriptions import Received
+from xerpium_sdk.events import Received
 from xerpium_sdk.wire.envelope import DecodeError, Envelope
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_DEAD
 

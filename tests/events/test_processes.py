@@ -4,16 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models import Sum
 
 from apps.core import redis
 from apps.events import services
-from apps.events.models import OutboxEntry
+from apps.events.models import EventTypeHour, JournalEntry, OutboxEntry
 from apps.events.relay import BATCH
 from apps.serviceauth.selectors import company_names
 from tests.events.conftest import make_event
@@ -92,6 +95,54 @@ def test_killing_one_relay_after_the_other_loses_nothing(start: Start) -> None:
 def bodies(stream: str) -> list[dict[str, str]]:
     entries: Any = redis.client().xrange(stream)
     return [fields for _, fields in entries]
+
+
+def test_a_killed_consumer_loses_nothing_and_stores_nothing_twice(start: Start) -> None:
+    sent: list[str] = []
+    for round_ in range(2):
+        consumer = start("consume_events", "--group", "hub-journal")
+        before = JournalEntry.objects.count()
+        sent += add(range(1000 * round_, 1000 * (round_ + 1)))
+        wait_until(partial(has_grown, before), 20, "the first batch in the journal")
+        consumer.kill()  # between a commit and its acknowledgement as well as anywhere else
+        consumer.wait()
+    last = start("consume_events")
+    wait_until(lambda: JournalEntry.objects.count() >= len(sent), 20, "everything in the journal")
+    wait_until(lambda: not unacknowledged(), 20, "everything to be acknowledged")
+    stop(last)
+    stored = JournalEntry.objects.order_by("id").values_list("event_id", flat=True)
+    assert sorted(stored) == sorted(sent)
+    assert EventTypeHour.objects.aggregate(total=Sum("count"))["total"] == len(sent)
+
+
+def has_grown(before: int) -> bool:
+    return JournalEntry.objects.count() > before
+
+
+def unacknowledged() -> int:
+    pending: Any = redis.client().xpending(STREAM_EVENTS, "hub-journal")
+    return int(pending["pending"])
+
+
+def add(numbers: range) -> list[str]:
+    """Append events as services do; return their ids."""
+    events = [make_event(number, "product_created") for number in numbers]
+    pipeline = redis.client().pipeline(transaction=False)
+    for event in events:
+        body: dict[Any, Any] = event.encode()
+        pipeline.xadd(STREAM_EVENTS, body)
+    pipeline.execute()
+    return [event.event_id for event in events]
+
+
+def test_an_event_is_in_the_journal_within_two_seconds(start: Start) -> None:
+    consumer = start("consume_events")
+    for number in range(3):
+        add(range(number, number + 1))
+        published = time.monotonic()
+        wait_until(partial(has_grown, number), 5, "the event in the journal")
+        assert time.monotonic() - published < 2
+    assert "hub-journal: 3 events handled" in stop(consumer)
 
 
 def test_consume_events_handles_what_the_apps_declare(start: Start) -> None:

@@ -1,0 +1,78 @@
+"""The hub's groups as consumers of the SDK's engine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+
+from apps.core import redis
+from apps.core.loop import OUTAGES
+from apps.events.subscriptions import Subscription
+from xerpium_sdk.events import EventConsumer
+
+__all__ = ["make_consumer"]
+
+SERVICE = "xerpium-hub"
+BATCH = 500
+BATCH_SECONDS = 0.25
+"""How long an entry waits for others to be copied with; it is to be found within two seconds."""
+GRACE_SECONDS = 5.0
+"""Less than the supervisor waits before it kills."""
+NEVER = 1_000_000_000
+"""What copies entries may neither give one up nor be given up for being slow."""
+
+
+def make_consumer(
+    subscription: Subscription, client: redis.Redis, *, workers: int, name: str | None = None
+) -> EventConsumer:
+    """Return a consumer for ``subscription``, not started; ``workers`` is how many threads each handler may have."""
+    consumer = EventConsumer(
+        SERVICE,
+        subscription.group,
+        client=client,
+        streams=subscription.streams,
+        consumer_name=name,
+        concurrency=workers,
+        grace_seconds=GRACE_SECONDS,
+        is_outage=_is_any_trouble if subscription.copier else is_outage,
+        around=_tidy_connections,
+    )
+    if subscription.copier:
+        register = consumer.on_batch(
+            "*", size=BATCH, seconds=BATCH_SECONDS, raw=True, max_attempts=NEVER, timeout=float(NEVER)
+        )
+        register(subscription.copier)
+    else:
+        consumer.register_handlers(subscription.handlers)
+    return consumer
+
+
+def is_outage(error: Exception) -> bool:
+    """Tell a database or Redis that is away from a query that fails: only the former would fail every event."""
+    if isinstance(error, redis.AWAY):
+        return True
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    connection.close()
+    try:
+        connection.ensure_connection()
+    except OUTAGES:
+        return True
+    return False
+
+
+def _is_any_trouble(error: Exception) -> bool:
+    """For what copies entries: no entry is the reason (see `journal`), so whatever the engines say is theirs."""
+    if isinstance(error, DatabaseError | InterfaceError):
+        connection.close()
+        return True
+    return isinstance(error, redis.AWAY)
+
+
+@contextmanager
+def _tidy_connections() -> Iterator[None]:
+    close_old_connections()
+    try:
+        yield
+    finally:
+        close_old_connections()
