@@ -19,10 +19,7 @@ from xerpium_sdk.events.lag import StreamLag
 from xerpium_sdk.events.metrics import HandlerSnapshot, Snapshot
 from xerpium_sdk.events.serial import StreamConsumer, Tally
 from xerpium_sdk.events.subscriptions import BatchHandler, Handler, Received
-from xerpium_sdk.wire.envelope import DecodeError, Envelope, EventType
-
-EventPayload = Envelope
-"""The seed's name for `Envelope`."""
+from xerpium_sdk.wire.envelope import DecodeError, Envelope, EventPayload, EventType
 
 __all__ = [
     "BatchHandler",

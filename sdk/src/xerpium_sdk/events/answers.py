@@ -45,7 +45,10 @@ class Answers:
     def collect(self, now: float) -> None:
         """Take everything that workers have answered."""
         outbox, stations = self._desk.outbox, self._stations
-        settle, handled = self._lanes.settle, self._settlement.handled
+        done: dict[Station, tuple[list[Delivery], list[float]]] = {}
+        last: Station | None = None
+        deliveries: list[Delivery] = []
+        durations: list[float] = []
         while outbox:
             verdict, unit, delivery, turn, error, seconds = outbox.popleft()
             station = stations[unit.subscription]
@@ -54,16 +57,21 @@ class Answers:
             elif delivery.turn != turn:
                 self._too_late(verdict, error, now)
             elif verdict is Verdict.DONE:
-                delivery.turn += 1
-                station.took(seconds)
-                station.counts.handled += 1
-                settle(delivery)
-                handled(delivery, now)
-                if self.outage:
-                    self.outage.over()
+                delivery.turn = turn + 1
+                if station is not last:
+                    deliveries, durations = done.setdefault(station, ([], []))
+                    last = station
+                deliveries.append(delivery)
+                durations.append(seconds)
             else:
-                delivery.turn += 1
+                delivery.turn = turn + 1
                 self._not_done(station, unit, delivery, verdict, error, seconds, now)
+        for station, (deliveries, durations) in done.items():
+            station.counts.handled += len(deliveries)
+            station.took(durations)
+            self._lanes.settle(deliveries)
+            self._settlement.handled(deliveries, now)
+            self.outage.over()
 
     def watch(self, now: float) -> None:
         """Give up on calls that take too long; what was answered at the last moment counts."""
@@ -137,15 +145,14 @@ class Answers:
             collector.put_back(batch)
             self._wait_for_outage(error, now)
             return
-        station.took(seconds)
+        station.took([seconds])
         if verdict is not Verdict.FAILED:
             if verdict is Verdict.DONE:
                 station.counts.handled += len(batch)
             else:
                 station.counts.repeated += len(batch)
-            for delivery in batch:
-                self._lanes.settle(delivery)
-                self._settlement.handled(delivery, now)
+            self._lanes.settle(batch)
+            self._settlement.handled(batch, now)
         elif len(batch) > 1:
             collector.split(batch)
         else:
@@ -167,7 +174,7 @@ class Answers:
     ) -> None:
         if verdict is Verdict.REPEATED:
             station.counts.repeated += 1
-            self._lanes.settle(delivery)
+            self._lanes.settle([delivery])
             self._settlement.done(delivery, now)
             return
         self._lanes.give_back(rest_of(unit))
@@ -175,7 +182,7 @@ class Answers:
             self._lanes.give_back([delivery])
             self._wait_for_outage(error, now)
             return
-        station.took(seconds)
+        station.took([seconds])
         self._failed(station, delivery, error, now)
         self.outage.over()
 
@@ -186,11 +193,11 @@ class Answers:
         failure = error or RuntimeError("failed without an error")
         if not self._standing.active:
             # It belongs to whoever reads now.
-            self._lanes.settle(delivery)
+            self._lanes.settle([delivery])
             self._held[delivery.stream].pop(delivery.entry_id, None)
         elif delivery.attempts >= subscription.max_attempts:
             counts.dead += 1
-            self._lanes.settle(delivery)
+            self._lanes.settle([delivery])
             self._settlement.dead(delivery, subscription.name, "max_attempts", excerpt(failure), now)
         else:
             counts.retried += 1

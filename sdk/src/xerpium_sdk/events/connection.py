@@ -14,6 +14,9 @@ from redis.retry import Retry
 
 __all__ = ["cannot_heal", "connect", "dedicated", "default_url"]
 
+READ_SIZE = 1 << 20
+"""Bytes taken from the socket at once. Each time the reader gives way to threads that compute, so it should be seldom."""
+
 _MANAGED = ("himport_registry", "maint_notifications_pool_handler", "maint_notifications_config")
 """What a redis-py pool puts among its options for itself; a pool made of these options makes its own."""
 
@@ -56,6 +59,7 @@ def dedicated(client: Redis, *, timeout: float) -> Redis:
         "decode_responses": False,
         "protocol": 2,
         "health_check_interval": 0,
+        "socket_read_size": READ_SIZE,
     }
     return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
 

@@ -267,6 +267,11 @@ class EventConsumer:
         self.close()
 
     @property
+    def parts(self) -> tuple[Options, Subscriptions, Metrics]:
+        """What an engine is made of, for `xerpium_sdk.testing`."""
+        return self._options, self._subscriptions, self.metrics
+
+    @property
     def running(self) -> bool:
         """Whether the consumer runs."""
         return self._engine is not None and not self._engine.over.is_set()

@@ -186,7 +186,9 @@ class Coordinator:
         if not self._desk.inbox:
             return
         find, add, texts = self._find, self._lanes.add, self._texts
-        for batch in self._drain_inbox():
+        batches = self._drain_inbox()
+        self._reader.room.set()
+        for batch in batches:
             for delivery in batch:
                 try:
                     event = decode_entry(delivery.fields, text_ids=texts[delivery.stream])

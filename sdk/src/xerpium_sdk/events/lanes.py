@@ -144,20 +144,22 @@ class Lanes:
                 units.append(self._hand_out(one))
         return units
 
-    def settle(self, delivery: Delivery) -> None:
-        """It is done with; when it was the last one out, its lane goes on."""
-        self.out -= 1
-        lane = delivery.lane
-        if lane is None:
-            if delivery.key is not None:
-                del self._lanes[delivery.key]
-            return
-        lane.out -= 1
-        if not lane.out:
-            if lane.queue:
-                self._list(lane)
-            else:
-                self._lanes.pop(lane.key, None)
+    def settle(self, deliveries: Sequence[Delivery]) -> None:
+        """They are done with; when one was the last one out of its lane, that goes on."""
+        lanes = self._lanes
+        self.out -= len(deliveries)
+        for delivery in deliveries:
+            lane = delivery.lane
+            if lane is None:
+                if delivery.key is not None:
+                    del lanes[delivery.key]
+                continue
+            lane.out -= 1
+            if not lane.out:
+                if lane.queue:
+                    self._list(lane)
+                else:
+                    lanes.pop(lane.key, None)
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Undo `take` for ``deliveries``, in their order: they are the next of their lanes again."""

@@ -81,7 +81,7 @@ class Preparation:
                 behind.append(one)
             elif claim is Claim.DONE:
                 self._stations[one.subscription].counts.repeated += 1
-                self._lanes.settle(one)
+                self._lanes.settle([one])
                 self._settlement.done(one, now)
             else:
                 ours.append(one)

@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 Held = dict[str, dict[bytes, Delivery]]
 """What is in hand: stream -> id -> delivery. The reader adds, the coordinator removes."""
 
-IDLE_POLL_MS = 50
+MOST_BATCHES_AHEAD = 4
+"""Batches in the inbox; more would only be looked at by the garbage collector."""
+IDLE_POLL_MS = 5
 
 
 class Reader:
@@ -103,10 +105,9 @@ class Reader:
         if now >= self._next_look and (self._next_look == 0.0 or not self._to_recover):
             self._to_recover = dict.fromkeys(self._options.streams, BEGINNING)
             self._next_look = now + self._options.look_seconds * random.uniform(0.8, 1.2)
-        room = self._options.max_in_hand - sum(map(len, self._held.values()))
-        if room <= 0:
+        if (room := self._room()) <= 0:
             self.room.clear()
-            if sum(map(len, self._held.values())) >= self._options.max_in_hand:
+            if self._room() <= 0:
                 self.room.wait(0.2)
             return
         if self._desk.clock() >= self._desk.begin_until:
@@ -117,6 +118,12 @@ class Reader:
             self._recover(count)
         else:
             self._read(count, block_ms)
+
+    def _room(self) -> int:
+        """Return how many entries to read: none while the coordinator has not come to those of before."""
+        if len(self._desk.inbox) >= MOST_BATCHES_AHEAD:
+            return 0
+        return self._options.max_in_hand - sum(map(len, self._held.values()))
 
     def _read(self, count: int, block_ms: int | None) -> None:
         quiet = self._drain and not any(self._held.values()) and not self._desk.inbox

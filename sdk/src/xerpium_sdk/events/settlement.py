@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from xerpium_sdk.events.calls import ERROR_LENGTH
@@ -45,14 +45,16 @@ class Settlement:
         if self.due is None:
             self.due = now + FLUSH_SECONDS
 
-    def handled(self, delivery: Delivery, now: float) -> None:
-        """Its handler succeeded: acknowledge it, and mark it in the store if there is one."""
-        self._done[delivery.stream].append(delivery.entry_id)
-        self._count += 1
+    def handled(self, deliveries: Sequence[Delivery], now: float) -> None:
+        """Their handlers succeeded: acknowledge them, and mark them in the store if there is one."""
+        done = self._done
+        for delivery in deliveries:
+            done[delivery.stream].append(delivery.entry_id)
+            if self._store is not None:
+                self._add_key(self._marks, delivery)
+        self._count += len(deliveries)
         if self.due is None:
             self.due = now + FLUSH_SECONDS
-        if self._store is not None:
-            self._add_key(self._marks, delivery)
 
     def dead(self, delivery: Delivery, handler: str, reason: str, error: str, now: float) -> None:
         """It is given up: into the dead letters with it."""

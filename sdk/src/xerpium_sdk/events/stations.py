@@ -1,5 +1,6 @@
 """One subscription at work: its workers, its counts, and how many workers it needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xerpium_sdk.events.batches import Collector
@@ -41,8 +42,9 @@ class Station:
         stalled = now - self.stalled_since >= BACKLOG_SECONDS
         self.pool.wake(everyone=stalled or self.mean_seconds > SLOW_SECONDS)
 
-    def took(self, seconds: float) -> None:
-        """Count one call."""
-        self.answered += 1
-        self.counts.durations.add(seconds)
-        self.mean_seconds += (seconds - self.mean_seconds) * 0.1
+    def took(self, durations: Sequence[float]) -> None:
+        """Count calls, in seconds."""
+        self.answered += len(durations)
+        self.counts.durations.add(durations)
+        weight = 0.9 ** len(durations)
+        self.mean_seconds = self.mean_seconds * weight + sum(durations) / len(durations) * (1 - weight)

@@ -160,19 +160,21 @@ class ThreadPool:
 
     def _work(self, worker: _Worker) -> None:
         clock, ready = self._desk.clock, self.ready
-        end = clock() + STRETCH_SECONDS
-        while not worker.abandoned and (now := clock()) < end:
+        now = clock()
+        end = now + STRETCH_SECONDS
+        while not worker.abandoned and now < end:
             try:
                 unit = ready.popleft()
             except IndexError:
                 return
             if isinstance(unit, Delivery):
-                if self._may_begin(unit, now):
-                    self._one(worker, unit, unit, now)
-            elif self._subscription.batching is None:
+                now = self._one(worker, unit, unit, now)[1] if self._may_begin(unit, now) else clock()
+                continue
+            if self._subscription.batching is None:
                 self._run(worker, unit)
             else:
                 self._batch(worker, unit, now)
+            now = clock()
 
     def _may_begin(self, unit: Unit, now: float) -> bool:
         """Return whether something new may be begun; otherwise put ``unit`` back on the desk."""
@@ -191,15 +193,15 @@ class ThreadPool:
                 delivery = items.popleft()
             except IndexError:
                 return  # the coordinator took the rest back
-            if not self._one(worker, run, delivery, now):
+            succeeded, now = self._one(worker, run, delivery, now)
+            if not succeeded:
                 return
             if worker.abandoned:
                 self._desk.put((Verdict.RETURNED, run, None, 0, None, 0.0))
                 return
-            now = self._desk.clock()
 
-    def _one(self, worker: _Worker, unit: Unit, delivery: Delivery, since: float) -> bool:
-        """Call the handler with one event, and return whether it succeeded."""
+    def _one(self, worker: _Worker, unit: Unit, delivery: Delivery, since: float) -> tuple[bool, float]:
+        """Call the handler with one event; return whether it succeeded, and the time."""
         desk, turn = self._desk, delivery.turn
         error: BaseException | None = None
         verdict = Verdict.DONE
@@ -214,10 +216,11 @@ class ThreadPool:
         except BaseException as caught:
             error, verdict = caught, self._meaning(caught)
         worker.unit = None
-        desk.outbox.append((verdict, unit, delivery, turn, error, desk.clock() - since))
+        now = desk.clock()
+        desk.outbox.append((verdict, unit, delivery, turn, error, now - since))
         if not desk.rung:
             desk.ring()
-        return error is None
+        return error is None, now
 
     def _batch(self, worker: _Worker, batch: Run, since: float) -> None:
         """Call the handler with a batch."""
