@@ -6,11 +6,20 @@ before that nobody knows whose it is.
 
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from xerpium_sdk.events.lanes import Delivery, Run, Unit
 from xerpium_sdk.events.subscriptions import Subscription
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "halves"]
+
+Item = TypeVar("Item")
+
+
+def halves(batch: list[Item]) -> tuple[list[Item], list[Item]]:
+    """Return the two parts in which a batch that failed is tried again, in this order."""
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]
 
 
 class Collector:
@@ -72,8 +81,7 @@ class Collector:
 
     def split(self, batch: list[Delivery]) -> None:
         """Hand over the halves of a batch that failed, before anything else."""
-        middle = len(batch) // 2
-        self._pieces.extendleft([batch[middle:], batch[:middle]])
+        self._pieces.extendleft(reversed(halves(batch)))
 
     def put_back(self, batch: list[Delivery]) -> None:
         """Hand over a batch again as it was, before anything else."""

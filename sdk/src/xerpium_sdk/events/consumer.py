@@ -45,6 +45,7 @@ class EventConsumer:
         client: a redis-py client of the server with the streams; the consumer makes connections of its own from its
             settings. Or ``redis_url``; default ``REDIS_URL`` of the environment.
         streams: what is read, besides what is replayed to this group.
+        own_streams: those of them that no other group reads: what is done with is deleted there.
         consumer_name: stable over restarts and unique in the group; default ``{service}-{host}-{slot}``, the first slot
             that is free.
         ordered: one consumer of the group reads at a time, the others stand by, so that order per entity holds in the
@@ -71,6 +72,7 @@ class EventConsumer:
         client: Redis | None = None,
         redis_url: str | None = None,
         streams: Sequence[str] = (STREAM_EVENTS, STREAM_EVENTS_CUSTOM),
+        own_streams: Sequence[str] = (),
         consumer_name: str | None = None,
         ordered: bool = True,
         start_at: str = "0",
@@ -118,6 +120,7 @@ class EventConsumer:
             is_outage=is_outage,
             around=around,
             text_ids=text_ids,
+            own_streams=frozenset(own_streams),
         )
         self._engine: Engine | None = None
         self._report = Report(0, 0, True)
@@ -210,9 +213,13 @@ class EventConsumer:
             self._ended(engine)
         return self._report
 
-    def start(self) -> None:
-        """Consume in the background until `stop` or `close`. Raises as `run` does."""
-        self._begin()
+    def start(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Consume in the background until `stop` or `close`. Raises as `run` does.
+
+        Handlers that are coroutine functions run on ``loop``, which has to run in another thread than this; default: on
+        one that the consumer has for itself.
+        """
+        self._begin(loop=loop)
 
     async def start_consuming(self) -> None:
         """Consume until `stop`; handlers that are coroutine functions run on this event loop. Raises as `run` does."""

@@ -68,7 +68,9 @@ class Engine:
         self._held: Held = {stream: {} for stream in options.streams}
         self._reading = make_client(options.block_ms / 1000 + 3.0)
         self._telling = make_client(max(min(3.0, options.lease_seconds / 2), 0.5))
-        self._group = RedisGroup(self._telling, group=options.group, streams=options.streams)
+        self._group = RedisGroup(
+            self._telling, group=options.group, streams=options.streams, own_streams=options.own_streams
+        )
         self._read_group = RedisGroup(self._reading, group=options.group, streams=options.streams)
         members = RedisMembership(self._telling, options.group)
         deaths = unclear_deaths(subscriptions)

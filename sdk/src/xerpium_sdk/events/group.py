@@ -5,7 +5,7 @@ that caused it could not even be named.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from redis import Redis
@@ -89,8 +89,11 @@ class Group(Protocol):
 class RedisGroup:
     """A `Group` in Redis, over one client; not to be shared by threads. Methods raise what redis-py raises."""
 
-    def __init__(self, client: Redis, *, group: str, streams: Sequence[str]) -> None:
+    def __init__(
+        self, client: Redis, *, group: str, streams: Sequence[str], own_streams: Collection[str] = frozenset()
+    ) -> None:
         self.client, self.group, self.streams = client, group, tuple(streams)
+        self._own_streams = own_streams
         self._command: Callable[..., Any] = client.execute_command
         self._connection: Any = None
         self.client_id: int | None = None
@@ -197,13 +200,15 @@ class RedisGroup:
         self, ids: Mapping[str, Sequence[bytes]], store: ClaimingStore | None, keys: Sequence[HandledKey]
     ) -> None:
         """See `Group`."""
-        if not keys and len(ids) == 1:
+        if not keys and len(ids) == 1 and not self._own_streams:
             ((stream, of_stream),) = ids.items()
             self._command("XACK", stream, self.group, *of_stream)
             return
         pipeline = self.client.pipeline(transaction=bool(keys))
         for stream, of_stream in ids.items():
             pipeline.execute_command("XACK", stream, self.group, *of_stream)
+            if stream in self._own_streams:
+                pipeline.execute_command("XDEL", stream, *of_stream)
         if store is not None:
             store.mark(pipeline, keys)
         pipeline.execute()
@@ -237,6 +242,8 @@ class RedisGroup:
             args=[self.group, delivery.entry_id, *fields],
             client=pipeline,
         )
+        if delivery.stream in self._own_streams:
+            pipeline.execute_command("XDEL", delivery.stream, delivery.entry_id)
 
     def _last_id(self, stream: str) -> str:
         if not self.client.exists(stream):

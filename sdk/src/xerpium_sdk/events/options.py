@@ -1,7 +1,7 @@
 """How a consumer behaves: its options, checked once."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -37,6 +37,7 @@ class Options:
     is_outage: Callable[[Exception], bool]
     around: Around | None
     text_ids: Callable[[str], bool]
+    own_streams: Collection[str] = frozenset()
     beat_seconds: float = 1.0
 
     @property

@@ -17,6 +17,7 @@ __all__ = [
     "events_handled",
     "events_members",
     "registry_report",
+    "requests_sent",
     "stream_of_replays",
     "stream_of_replies",
     "stream_of_requests",
@@ -79,6 +80,11 @@ def stream_of_requests(service: str) -> str:
 def stream_of_replies(requester: str) -> str:
     """Return the stream (with a TTL) on which one process, ``requester``, gets its replies."""
     return f"xerpium:replies:{requester}"
+
+
+def requests_sent(requester: str) -> str:
+    """Return the key (with a TTL) that holds the number of the last request that one process, ``requester``, has sent."""
+    return f"xerpium:replies:{requester}:sent"
 
 
 def events_members(group: str) -> str:
