@@ -34,7 +34,9 @@ class HubFacts:
         backlog_seconds: how long the oldest entry of the outbox has waited.
         parked: entries of the outbox that cannot be sent.
         stale_seconds: for how long nobody could confirm the catalogue; None while it is current.
-        unhandled_seconds: how long the oldest event of a service has waited for the hub's consumer.
+        group_lag: by group of the hub, how long the oldest entry has waited for it (seconds).
+        stream_alarms: by stream, what threatens to be lost.
+        dead_letters: messages that were given up and wait for somebody's decision.
         duties: when somebody last polled (``poll``) and swept (``sweep``).
     """
 
@@ -43,7 +45,9 @@ class HubFacts:
     backlog_seconds: float
     parked: int
     stale_seconds: float | None
-    unhandled_seconds: float
+    group_lag: Mapping[str, float]
+    stream_alarms: Mapping[str, str]
+    dead_letters: int
     duties: Mapping[str, dt.datetime]
 
 
@@ -75,10 +79,7 @@ def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
     if facts.backlog_seconds > BACKLOG_SECONDS and not facts.relay_away:
         text = f"Changes wait for {facts.backlog_seconds:.0f} s to be sent."
         found.append(HubTrouble(Status.DEGRADED, "outbox", text, "Look into the relay's log; nothing is lost."))
-    if facts.unhandled_seconds > BACKLOG_SECONDS:
-        text = f"Events of services have waited for {facts.unhandled_seconds:.0f} s to be handled; none is lost."
-        mend = "Start the consumer (manage.py consume_events), or look into its log."
-        found.append(HubTrouble(Status.DEGRADED, "consumer", text, mend))
+    found += _of_the_bus(facts)
     if facts.parked:
         text = f"{facts.parked:,} events could not be sent and were set aside."
         found.append(
@@ -88,6 +89,24 @@ def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
         text = f"The catalogue has not been confirmed for {facts.stale_seconds:.0f} s: it may be out of date."
         found.append(HubTrouble(Status.DEGRADED, "catalogue", text, "It catches up as soon as an engine answers."))
     return sorted(found, key=lambda trouble: -trouble.status.severity)
+
+
+def _of_the_bus(facts: HubFacts) -> list[HubTrouble]:
+    found = []
+    behind = {group: seconds for group, seconds in facts.group_lag.items() if seconds > BACKLOG_SECONDS}
+    if behind:
+        worst = max(behind.values())
+        text = f"Events have waited for {worst:.0f} s to be handled by {', '.join(sorted(behind))}; none is lost."
+        mend = "Start the consumer (manage.py consume_events), or look into its log."
+        found.append(HubTrouble(Status.DEGRADED, "consumer", text, mend))
+    for stream, alarm in sorted(facts.stream_alarms.items()):
+        mend = "Let the group that is behind catch up, or delete it if nobody needs it any more."
+        found.append(HubTrouble(Status.UNHEALTHY, "streams", f"{stream}: {alarm}", mend))
+    if facts.dead_letters:
+        text = f"{facts.dead_letters:,} events could not be handled and were given up."
+        mend = "See the reasons in the dead letters, then send them again or discard them."
+        found.append(HubTrouble(Status.DEGRADED, "dead letters", text, mend))
+    return found
 
 
 def _failed_check(name: str, told: str) -> HubTrouble:

@@ -7,8 +7,7 @@ from typing import Any
 from apps.console.home import HubFacts, hub_troubles
 from apps.console.picture import Neighbourhood
 from apps.core import health
-from apps.core.redis import RedisError
-from apps.events.selectors import outbox_state, unhandled_seconds
+from apps.events.selectors import bus_state, outbox_state
 from apps.registry import selectors as registry
 from xerpium_sdk.wire.registry import Status
 
@@ -50,23 +49,19 @@ def hub_facts() -> HubFacts:
     """Return what is known of the hub's own parts."""
     checks = health.report().checks
     failed = {name: str(c.result.details.get("error", "")) for name, c in checks.items() if not c.result.healthy}
-    outbox = outbox_state()
+    outbox, bus = outbox_state(), bus_state()
     return HubFacts(
         failed=failed,
         relay_away=checks["redis"].result.details.get("relay") == "away",
         backlog_seconds=outbox.oldest_seconds,
         parked=outbox.parked,
         stale_seconds=registry.catalogue_staleness(),
-        unhandled_seconds=0.0 if "redis" in failed else _unhandled_seconds(),
+        # Of the last look when Redis is away; what waits then is Redis's fault, and its check says so.
+        group_lag=bus.lag_seconds if bus.is_live else {},
+        stream_alarms=bus.alarms,
+        dead_letters=bus.dead_waiting,
         duties=registry.duties(),
     )
-
-
-def _unhandled_seconds() -> float:
-    try:
-        return unhandled_seconds()
-    except RedisError:
-        return 0.0  # it went away just now: its check will say so
 
 
 def neighbourhood() -> Neighbourhood:

@@ -6,8 +6,7 @@ from django.utils import timezone
 
 from apps.events import deadletters
 from apps.events.journal import Journal
-from apps.events.services.keeping import DEAD_GROUP
-from apps.events.streams import ENVELOPE_STREAMS, JOURNAL_GROUP
+from apps.events.streams import DEAD_GROUP, ENVELOPE_STREAMS, JOURNAL_GROUP
 from apps.events.subscriptions import Subscription
 from xerpium_sdk.events import Received
 from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD

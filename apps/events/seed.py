@@ -1,20 +1,25 @@
-"""Examples of the types that every consumer of today knows, from the golden messages of the wire."""
+"""The types that every consumer of today knows, with examples from the golden messages of the wire. Pure."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from xerpium_sdk.wire import examples
+from xerpium_sdk.wire.envelope import EventType
 
-__all__ = ["example_of"]
+__all__ = ["SEED_TYPES", "example_of"]
 
-
-@cache
-def _examples() -> Mapping[str, Mapping[str, Any]]:
-    """Return the data of the golden message of each type."""
-    return {example["means"]["event_type"]: example["means"]["data"] for example in examples.load("events")}
+SEED_TYPES = frozenset(kind.value for kind in EventType)
 
 
 def example_of(event_type: str) -> Mapping[str, Any] | None:
     """Return the data of an example of ``event_type``, None when there is none."""
     return _examples().get(event_type)
+
+
+@cache
+def _examples() -> Mapping[str, Mapping[str, Any]]:
+    """Return the data of the golden message of each type."""
+    entries = [golden["entry"] for golden in examples.load("events")]
+    return {entry["event_type"]: json.loads(entry["data"]) for entry in entries}

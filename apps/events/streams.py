@@ -16,10 +16,10 @@ from django.conf import settings
 from apps.core import redis
 from apps.core.errors import Unavailable
 from xerpium_sdk.events.entry import BEGINNING, id_key
-from xerpium_sdk.wire.envelope import EventType
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_EVENTS_DEAD, STREAM_HUB, events_members
 
 __all__ = [
+    "DEAD_GROUP",
     "ENVELOPE_STREAMS",
     "FULL_SHARE",
     "JOURNAL_GROUP",
@@ -35,11 +35,10 @@ __all__ = [
     "read",
     "read_groups",
     "require_room",
-    "stream_of",
 ]
 
-SEED = frozenset(kind.value for kind in EventType)
 JOURNAL_GROUP = "hub-journal"
+DEAD_GROUP = "hub-dead"
 ENVELOPE_STREAMS = (STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_HUB)
 """What the journal copies."""
 WATCHED_STREAMS = (*ENVELOPE_STREAMS, STREAM_EVENTS_DEAD)
@@ -288,11 +287,6 @@ def cut(stream: str, *, below: str, at_most: int) -> int:
     Whole nodes of the stream only, so a few may stay that could go: that is what makes it cheap.
     """
     return int(redis.client().execute_command("XTRIM", stream, "MINID", "~", below, "LIMIT", at_most))
-
-
-def stream_of(event_type: str) -> str:
-    """Return the stream on which events of a type travel."""
-    return STREAM_EVENTS if event_type in SEED else STREAM_EVENTS_CUSTOM
 
 
 def id_time(entry_id: str) -> dt.datetime | None:

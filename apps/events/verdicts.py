@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from apps.events.schemas import Schema
+from apps.events.seed import SEED_TYPES
 from apps.events.visibility import visible
-from xerpium_sdk.wire.envelope import Envelope, EventType
+from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import STREAM_HUB
 
 __all__ = ["Declaration", "Judge", "Judgement"]
@@ -18,7 +19,6 @@ MAX_JUDGED_BYTES = 256 * 1024
 SLOW_SECONDS = 0.25
 LEFT_ALONE_SECONDS = 600.0
 TOLD_FAULTS = 5
-_SEED = frozenset(kind.value for kind in EventType)
 
 
 class Declaration(Protocol):
@@ -60,7 +60,7 @@ class Judge:
         if declaration is not None and not visible(declaration.company_id, _companies(event)):
             declaration = None
         if declaration is None:
-            return UNVERIFIED if event.event_type in _SEED else UNDECLARED
+            return UNVERIFIED if event.event_type in SEED_TYPES else UNDECLARED
         if declaration.schema is None:
             return UNVERIFIED
         if size > MAX_JUDGED_BYTES:

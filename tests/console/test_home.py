@@ -14,7 +14,9 @@ QUIET = HubFacts(
     backlog_seconds=0.2,
     parked=0,
     stale_seconds=None,
-    unhandled_seconds=0.4,
+    group_lag={"hub-core": 0.4, "hub-journal": 9.9},
+    stream_alarms={},
+    dead_letters=0,
     duties={"poll": NOW, "sweep": NOW},
 )
 
@@ -34,7 +36,13 @@ def test_a_hub_in_good_health_is_quiet() -> None:
         (replace(QUIET, parked=1200), "outbox", "1,200 events"),
         (replace(QUIET, stale_seconds=12.3), "catalogue", "12 s"),
         (replace(QUIET, duties={"poll": NOW, "sweep": NOW - dt.timedelta(minutes=4)}), "expiry", "for 4 min"),
-        (replace(QUIET, unhandled_seconds=31.0), "consumer", "waited for 31 s"),
+        (
+            replace(QUIET, group_lag={"hub-core": 31.0, "hub-dead": 0.0}),
+            "consumer",
+            "for 31 s to be handled by hub-core;",
+        ),
+        (replace(QUIET, stream_alarms={"xerpium:events": "nearly full."}), "streams", "xerpium:events: nearly full."),
+        (replace(QUIET, dead_letters=1200), "dead letters", "1,200 events"),
         (replace(QUIET, duties={"sweep": NOW}), "health checks", "since the hub was set up"),
     ],
 )

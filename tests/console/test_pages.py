@@ -102,9 +102,12 @@ def test_events_that_nobody_handles_are_told(operator: Client) -> None:
     redis.client().xadd(STREAM_EVENTS, {"event_id": "x"}, id=old)
     # The test before may have left word of a Redis that is away, for a second.
     wait_until(lambda: "The hub: consumer" in wrong(html(operator, "/admin/")), description="the page to tell")
-    redis.client().xgroup_create(STREAM_EVENTS, "hub-core", id="0")
-    assert "The hub: consumer" in wrong(html(operator, "/admin/"))
-    redis.client().xreadgroup("hub-core", "here", {STREAM_EVENTS: ">"})
+    for group in ("hub-core", "hub-journal"):
+        redis.client().xgroup_create(STREAM_EVENTS, group, id="0")
+        assert "The hub: consumer" in wrong(html(operator, "/admin/"))
+        redis.client().xreadgroup(group, "here", {STREAM_EVENTS: ">"})
+        assert "The hub: consumer" in wrong(html(operator, "/admin/"))
+        redis.client().xack(STREAM_EVENTS, group, old)
     assert "The hub: consumer" not in wrong(html(operator, "/admin/"))
 
 

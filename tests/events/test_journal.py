@@ -196,7 +196,7 @@ def test_of_too_much_data_a_part_is_kept() -> None:
 
 
 def test_what_postgresql_alone_refuses_is_stored_without_its_data() -> None:
-    assert write(*(event(number) for number in range(1, 20)), event(20, data='{"a": 1e200000}'), event(21)) == 21
+    assert write(*(event(number) for number in range(1, 20)), event(20, data='{"a": 1e-200000}'), event(21)) == 21
     row = JournalEntry.objects.get(stream_id="20-0")
     assert (row.data, row.verdict, row.event_type) == (None, "unverified", "product_created")
     assert row.fault.startswith("PostgreSQL refuses it: ")

@@ -3,7 +3,7 @@
 from apps.events.declarations import catalogue_version
 from apps.events.selectors.catalogue import EventTypeView, event_type, event_types
 from apps.events.selectors.entries import dead_letters, dead_letters_waiting, journal
-from apps.events.selectors.outbox import OutboxState, outbox_state, unhandled_seconds
+from apps.events.selectors.outbox import OutboxState, outbox_state
 from apps.events.selectors.state import (
     BusState,
     ConsumerView,
@@ -37,5 +37,4 @@ __all__ = [
     "outbox_state",
     "samples",
     "streams",
-    "unhandled_seconds",
 ]

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from apps.core.errors import NotFound
 from apps.events.models import EventTypeDeclaration, EventTypeHour
-from apps.events.seed import example_of
-from apps.events.streams import SEED, stream_of
+from apps.events.seed import SEED_TYPES, example_of
 from apps.events.visibility import Companies, visible
+from xerpium_sdk.wire.envelope import stream_of
 
 __all__ = ["EventTypeView", "event_type", "event_types"]
 
@@ -69,7 +69,7 @@ def event_types(
     ``service_name`` keeps those that this service declared, ``q`` those whose name or description holds a text.
     """
     rows = {row.event_type: row for row in EventTypeDeclaration.objects.all() if visible(row.company_id, companies)}
-    names = sorted(rows.keys() | SEED)
+    names = sorted(rows.keys() | SEED_TYPES)
     seen = _seen(names, now or timezone.now())
     found = [_view(name, rows.get(name), *seen.get(name, (0, None))) for name in names]
     if service_name is not None:
@@ -90,14 +90,14 @@ def event_type(key: str, *, companies: Companies = "*", now: dt.datetime | None 
     row = EventTypeDeclaration.objects.filter(**wanted).first()
     if row is not None and not visible(row.company_id, companies):
         row = None
-    if row is None and key not in SEED:
+    if row is None and key not in SEED_TYPES:
         raise NotFound(f"Nobody has declared the event type {key[:100]!r}.")
     name = key if row is None else row.event_type
     return _view(name, row, *_seen([name], now or timezone.now()).get(name, (0, None)))
 
 
 def _view(name: str, row: EventTypeDeclaration | None, count: int, last: dt.datetime | None) -> EventTypeView:
-    is_seed = name in SEED
+    is_seed = name in SEED_TYPES
     if row is None:
         return EventTypeView(
             event_type=name,

@@ -4,7 +4,7 @@ Live from Redis; what the last look stored is told instead while Redis is away.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from apps.events import streams as live
 from apps.events.models import GroupState, StreamState
 from apps.events.selectors.entries import dead_letters_waiting
 from apps.events.streams import GroupFacts, StreamFacts, id_time
-from xerpium_sdk.wire.keys import stream_of_replays
+from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD, stream_of_replays
 
 __all__ = [
     "BusState",
@@ -28,6 +28,7 @@ __all__ = [
     "bus_state",
     "group_consumers",
     "groups",
+    "journalled",
     "samples",
     "streams",
 ]
@@ -210,16 +211,41 @@ def samples(
         ]
 
 
-def bus_state() -> BusState:
-    """Return what somebody may have to look after; of Redis now, or of the last look while it is away."""
-    views = groups()
+def journalled() -> int:
+    """Return how many entries the journal has ever numbered, those included that it had already."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_journalentry_id_seq")
+        return int(cursor.fetchone()[0])
+
+
+def bus_state(*, live_too: bool = True) -> BusState:
+    """Return what somebody may have to look after: of Redis now, or of the last look while it is away.
+
+    Without ``live_too`` Redis is not asked: what the last look found is at most half a minute old.
+    """
+    views = groups() if live_too else [_stored_group(row) for row in GroupState.objects.all()]
     worst: dict[str, float] = {}
     for view in views:
         if view.is_own:
             worst[view.group] = max(worst.get(view.group, 0.0), view.lag_seconds)
+    is_live = live_too and all(view.is_live for view in views)
+    if is_live:
+        for group, seconds in _unread({(view.stream, view.group) for view in views}):
+            worst[group] = max(worst.get(group, 0.0), seconds)
     alarms = dict(StreamState.objects.exclude(alarm="").values_list("stream", "alarm"))
-    is_live = all(view.is_live for view in views)
     return BusState(lag_seconds=worst, alarms=alarms, dead_waiting=dead_letters_waiting(), is_live=is_live)
+
+
+def _unread(known: Collection[tuple[str, str]]) -> Iterator[tuple[str, float]]:
+    """Yield the hub's groups that do not read a stream which has entries: nobody has ever run the consumer there."""
+    keepers = {**dict.fromkeys(live.ENVELOPE_STREAMS, live.JOURNAL_GROUP), STREAM_EVENTS_DEAD: live.DEAD_GROUP}
+    missing = {stream: group for stream, group in keepers.items() if (stream, group) not in known}
+    if not missing:
+        return
+    now = timezone.now()
+    for view in streams():
+        if view.stream in missing and view.length and view.first_at:
+            yield missing[view.stream], max(0.0, (now - view.first_at).total_seconds())
 
 
 def _watched() -> list[str]:

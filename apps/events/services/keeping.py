@@ -15,13 +15,12 @@ from django.db.models import F
 
 from apps.events import streams, trimming
 from apps.events.models import DeadLetter, GroupState, StreamSample, StreamState
-from apps.events.streams import JOURNAL_GROUP, GroupFacts, StreamFacts
+from apps.events.streams import DEAD_GROUP, JOURNAL_GROUP, GroupFacts, StreamFacts
 from apps.events.trimming import Limits, Reader
 from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD, stream_of_replays
 
 __all__ = ["Kept", "streams_look", "streams_trim"]
 
-DEAD_GROUP = "hub-dead"
 STEP = 5_000
 """Entries cut with one command: each keeps Redis from everybody else for a fraction of a millisecond (measured)."""
 MAX_SECONDS = 10.0

@@ -9,8 +9,9 @@ from apps.core.errors import FieldError, InvalidInput, Unavailable
 from apps.events import streams
 from apps.events.declarations import Declared, declared
 from apps.events.schemas import data_faults
+from apps.events.seed import SEED_TYPES
 from apps.events.visibility import Companies, visible
-from xerpium_sdk.wire.envelope import DecodeError, Envelope
+from xerpium_sdk.wire.envelope import DecodeError, Envelope, stream_of
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
 __all__ = ["events_faults", "events_publish"]
@@ -41,7 +42,7 @@ def events_publish(
     """
     if faults := events_faults(envelopes=envelopes, companies=companies, pointers=pointers):
         raise InvalidInput(errors=faults)
-    entries = [(streams.stream_of(envelope.event_type), envelope.encode()) for envelope in envelopes]
+    entries = [(stream_of(envelope.event_type), envelope.encode()) for envelope in envelopes]
     try:
         streams.require_room({stream for stream, _ in entries}, now=now)
         return streams.append(entries)
@@ -69,7 +70,7 @@ def _faults(
         declaration = known.get(envelope.event_type)
         if declaration is not None and not visible(declaration.company_id, companies):
             declaration = None
-        if declaration is None and envelope.event_type not in streams.SEED:
+        if declaration is None and envelope.event_type not in SEED_TYPES:
             name = envelope.event_type[:100]
             text = f"Nobody has declared the event type {name!r}: POST it to events/types/ first.{hints.of(name)}"
             found.append(FieldError(f"{pointer}/event_type", "undeclared", text))
@@ -89,7 +90,7 @@ class _Hints:
     def of(self, name: str) -> str:
         if name not in self._given and len(self._given) < MAX_HINTS:
             names = [one.event_type for one in self._known.values() if visible(one.company_id, self._companies)]
-            near = get_close_matches(name, sorted(streams.SEED.union(names)), n=1)
+            near = get_close_matches(name, sorted(SEED_TYPES.union(names)), n=1)
             self._given[name] = f" Did you mean “{near[0]}”?" if near else ""
         return self._given.get(name, "")
 
@@ -97,7 +98,7 @@ class _Hints:
 def _unreadable(envelope: Envelope, pointer: str) -> Iterator[FieldError]:
     """Look at an event as its consumers will: what they cannot read must not get into their pending lists."""
     try:
-        Envelope.decode(envelope.encode(), text_ids=streams.stream_of(envelope.event_type) != STREAM_EVENTS)
+        Envelope.decode(envelope.encode(), text_ids=stream_of(envelope.event_type) != STREAM_EVENTS)
     except DecodeError as error:
         yield FieldError(pointer, "unreadable", str(error))
     except (TypeError, ValueError) as error:
