@@ -36,6 +36,7 @@ class Answers:
     ) -> None:
         self._desk, self._lanes, self._settlement, self._stations = desk, lanes, settlement, stations
         self._standing, self._held, self.outage, self._chance = standing, held, outage, chance
+        self._affected: set[Station] = set()
         self.paused_until = 0.0
         """When to try again what an outage made fail."""
         self.next_watch = 0.0
@@ -55,7 +56,7 @@ class Answers:
             if delivery is None:
                 self._without_delivery(station, unit, verdict, turn, error, seconds, now)
             elif delivery.turn != turn:
-                self._too_late(verdict, error, now)
+                self._too_late(station, verdict, error, now)
             elif verdict is Verdict.DONE:
                 delivery.turn = turn + 1
                 if station is not last:
@@ -64,14 +65,31 @@ class Answers:
                 deliveries.append(delivery)
                 durations.append(seconds)
             else:
+                # What was done before is settled before: whether an outage is over depends on what came last.
+                self._settle(done, now)
+                last = None
                 delivery.turn = turn + 1
                 self._not_done(station, unit, delivery, verdict, error, seconds, now)
+        self._settle(done, now)
+
+    def forget_outage(self) -> None:
+        """What an outage made fail is no longer in hand."""
+        self._affected.clear()
+        self.outage.over()
+
+    def _settle(self, done: dict[Station, tuple[list[Delivery], list[float]]], now: float) -> None:
         for station, (deliveries, durations) in done.items():
             station.counts.handled += len(deliveries)
             station.took(durations)
             self._lanes.settle(deliveries)
             self._settlement.handled(deliveries, now)
-            self.outage.over()
+            self._stands(station)
+        done.clear()
+
+    def _stands(self, station: Station) -> None:
+        """A call of ``station`` found what it stands on; only those that missed it can tell that it is back."""
+        if station in self._affected:
+            self.forget_outage()
 
     def watch(self, now: float) -> None:
         """Give up on calls that take too long; what was answered at the last moment counts."""
@@ -121,7 +139,7 @@ class Answers:
             return
         batch = list(unit.items) if isinstance(unit, Run) else [unit]
         if batch[0].turn != turn and verdict is not Verdict.RETURNED:
-            self._too_late(verdict, error, now)
+            self._too_late(station, verdict, error, now)
             return
         batch[0].turn += 1
         station.collector.answered()
@@ -143,7 +161,7 @@ class Answers:
         assert collector is not None  # noqa: S101 - only batch handlers come here
         if verdict is Verdict.OUTAGE:
             collector.put_back(batch)
-            self._wait_for_outage(error, now)
+            self._wait_for_outage(station, error, now)
             return
         station.took([seconds])
         if verdict is not Verdict.FAILED:
@@ -160,7 +178,7 @@ class Answers:
             delivery.alone = True
             self._lanes.give_back(collector.withdraw(delivery))
             self._failed(station, delivery, error, now)
-        self.outage.over()
+        self._stands(station)
 
     def _not_done(
         self,
@@ -180,11 +198,11 @@ class Answers:
         self._lanes.give_back(rest_of(unit))
         if verdict is Verdict.OUTAGE:
             self._lanes.give_back([delivery])
-            self._wait_for_outage(error, now)
+            self._wait_for_outage(station, error, now)
             return
         station.took([seconds])
         self._failed(station, delivery, error, now)
-        self.outage.over()
+        self._stands(station)
 
     def _failed(self, station: Station, delivery: Delivery, error: BaseException | None, now: float) -> None:
         subscription, counts = station.subscription, station.counts
@@ -216,13 +234,14 @@ class Answers:
             exc_info=failure,
         )
 
-    def _too_late(self, verdict: Verdict, error: BaseException | None, now: float) -> None:
+    def _too_late(self, station: Station, verdict: Verdict, error: BaseException | None, now: float) -> None:
         """Nobody waits for this answer any more; that something is away is news all the same."""
         if verdict is Verdict.OUTAGE:
-            self._wait_for_outage(error, now)
+            self._wait_for_outage(station, error, now)
 
-    def _wait_for_outage(self, error: BaseException | None, now: float) -> None:
+    def _wait_for_outage(self, station: Station, error: BaseException | None, now: float) -> None:
         """Begin nothing for a while; several may say so at once."""
         if now >= self.paused_until or not self.outage:
             self.paused_until = now + self.outage.met(error or RuntimeError("away"))
+        self._affected.add(station)
         self._desk.paused = True

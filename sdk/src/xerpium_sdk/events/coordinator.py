@@ -114,6 +114,7 @@ class Coordinator:
         dropped += self._lanes.drop()
         for delivery in dropped:
             self._held[delivery.stream].pop(delivery.entry_id, None)
+        self._answers.forget_outage()
         self.handed_back += len(dropped)
 
     def finish(self, now: float) -> None:
@@ -230,7 +231,7 @@ class Coordinator:
 
     def _dispatch(self, now: float) -> None:
         desk, outage = self._desk, self._answers.outage
-        if desk.paused and outage and now >= self._answers.paused_until:
+        if desk.paused and now >= self._answers.paused_until:
             desk.paused = False
         if desk.paused or desk.stopping or now >= desk.begin_until:
             return

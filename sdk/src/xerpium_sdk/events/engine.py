@@ -112,6 +112,7 @@ class Engine:
 
     def stop(self) -> None:
         """Ask it to end; returns at once."""
+        self._desk.stopping = True
         self._stop.set()
         self._desk.ring()
 

@@ -131,7 +131,7 @@ class RedisMembership:
     def beat(self, name: str, token: str, report: Mapping[str, Any], *, by_force: bool) -> bool:
         """See `Membership`. The time is that of Redis, so that hosts need not agree on it."""
         text = json.dumps({"token": token, **report}, separators=(",", ":"))
-        arguments = [name, token, text, MEMBERS_TTL_SECONDS, int(by_force)]
+        arguments: list[str | int] = [name, token, text, MEMBERS_TTL_SECONDS, int(by_force)]
         return bool(self._beat(keys=[self._members], args=arguments))
 
     def leave(self, name: str, token: str, *, nothing_pending: bool) -> None:
