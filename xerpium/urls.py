@@ -10,6 +10,7 @@ from apps.events.views import AsyncAPIView
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
     path("admin/", include("apps.console.urls")),
+    path("admin/events/", include("apps.events.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apps.registry.urls")),
     path("api/v1/", include("apps.events.urls")),

@@ -15,7 +15,6 @@ MOST_FOUND = 20
 
 TITLES = {"auth": "Operators", "serviceauth": "Access"}
 ICONS = {
-    "OutboxEntry": "outbox",
     "Company": "domain",
     "User": "person",
     "Group": "group",
@@ -34,7 +33,22 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
         ]
     if request.user.has_perm("registry.view_historyentry"):
         hub.append(_item("What changed", "admin:registry_historyentry_changelist", "history"))
-    return [{"title": "", "items": hub}, *_other_apps(request), {"title": "Interfaces", "items": _documents()}]
+    groups = [{"title": "", "items": hub}, {"title": "Events", "items": _events(request)}, *_other_apps(request)]
+    return [*(group for group in groups if group["items"]), {"title": "Interfaces", "items": _documents()}]
+
+
+EVENTS = (
+    ("Overview", "bus:overview", "monitoring", "view_streamstate"),
+    ("Stream explorer", "admin:events_journalentry_changelist", "receipt_long", "view_journalentry"),
+    ("Consumer groups", "bus:groups", "groups", "view_groupstate"),
+    ("Dead letters", "admin:events_deadletter_changelist", "unsubscribe", "view_deadletter"),
+    ("Event types", "bus:types", "category", "view_eventtypedeclaration"),
+    ("Outbox", "admin:events_outboxentry_changelist", "outbox", "view_outboxentry"),
+)
+
+
+def _events(request: HttpRequest) -> list[dict[str, Any]]:
+    return [_item(title, view, icon) for title, view, icon, may in EVENTS if request.user.has_perm(f"events.{may}")]
 
 
 def _item(title: str, view: str, icon: str) -> dict[str, Any]:
@@ -52,7 +66,7 @@ def _other_apps(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
         for app in admin.site.get_app_list(request)
-        if app["app_label"] != "registry"
+        if app["app_label"] not in ("registry", "events")
     ]
 
 
