@@ -22,7 +22,6 @@ from xerpium_sdk.events.calls import arguments_of, sync_call
 from xerpium_sdk.events.consumer import EventConsumer
 from xerpium_sdk.events.coordinator import Coordinator
 from xerpium_sdk.events.desk import Desk, Verdict
-from xerpium_sdk.events.engine import unclear_deaths
 from xerpium_sdk.events.idempotency import ClaimingStore, WrappingStore
 from xerpium_sdk.events.lanes import Delivery, Run, Unit
 from xerpium_sdk.events.memory import MemoryGroup, MemoryMembership, MemoryStore, MemoryStreams
@@ -30,6 +29,7 @@ from xerpium_sdk.events.options import Options
 from xerpium_sdk.events.reader import Held, Reader
 from xerpium_sdk.events.standing import Standing
 from xerpium_sdk.events.subscriptions import Subscription
+from xerpium_sdk.events.suspects import unclear_deaths
 from xerpium_sdk.events.workers import Overdue
 from xerpium_sdk.wire.envelope import Envelope, stream_of
 from xerpium_sdk.wire.keys import STREAM_EVENTS
@@ -83,7 +83,7 @@ class TestBroker:
         self._group = MemoryGroup(self._streams, options.streams)
         self._held: Held = {stream: {} for stream in options.streams}
         self._desk = Desk(self._clock)
-        membership, deaths = MemoryMembership(), unclear_deaths(subscriptions)
+        membership, deaths = MemoryMembership(), unclear_deaths(subscriptions.all())
         self._standing = Standing(self._options, membership, self._desk, metrics)
         self._reader = Reader(
             *(self._options, self._group, membership, self._desk, self._held, metrics),
@@ -100,7 +100,6 @@ class TestBroker:
             reader=self._reader,
             held=self._held,
             metrics=metrics,
-            unclear_deaths=deaths,
         )
 
     def publish(self, envelope: Envelope | None = None, **fields: Any) -> str:

@@ -208,6 +208,7 @@ class Answers:
         subscription, counts = station.subscription, station.counts
         counts.failed += 1
         delivery.attempts += 1
+        delivery.suspect = False  # it fails, but nobody dies of it
         failure = error or RuntimeError("failed without an error")
         if not self._standing.active:
             # It belongs to whoever reads now.

@@ -5,7 +5,6 @@ before that nobody knows whose it is.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import TypeVar
 
 from xerpium_sdk.events.lanes import Delivery, Run, Unit
@@ -25,10 +24,9 @@ def halves(batch: list[Item]) -> tuple[list[Item], list[Item]]:
 class Collector:
     """Collects the deliveries of one batch handler in the order in which lanes hand them out."""
 
-    def __init__(self, subscription: Subscription, is_suspect: Callable[[Delivery], bool]) -> None:
+    def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
         self._size, self._seconds = subscription.batching.size, subscription.batching.seconds  # type: ignore[union-attr]
-        self._is_suspect = is_suspect
         self._collected: deque[Delivery] = deque()
         self._pieces: deque[list[Delivery]] = deque()
         self._since: float | None = None
@@ -65,11 +63,11 @@ class Collector:
             return None
         batch: list[Delivery] = []
         while self._collected and len(batch) < self._size:
-            suspect = self._is_suspect(self._collected[0])
-            if suspect and batch:
+            alone = self._collected[0].alone or self._collected[0].suspect
+            if alone and batch:
                 break
             batch.append(self._collected.popleft())
-            if suspect:
+            if alone:
                 break
         # What is left came no later than now, and waits its own time.
         self._since = now if self._collected else None

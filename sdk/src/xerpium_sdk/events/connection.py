@@ -5,6 +5,7 @@ strands a batch that nobody ever saw. On a bus it is off, and the one who called
 """
 
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from redis import ConnectionPool, Redis
@@ -12,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
 from redis.retry import Retry
 
-__all__ = ["cannot_heal", "connect", "dedicated", "default_url"]
+__all__ = ["address_of", "cannot_heal", "connect", "dedicated", "default_url", "own_options", "url_or_default"]
 
 READ_SIZE = 1 << 20
 """Bytes taken from the socket at once. Each time the reader gives way to threads that compute, so it should be seldom."""
@@ -46,22 +47,47 @@ def dedicated(client: Redis, *, timeout: float) -> Redis:
     ``timeout`` is how long it waits for an answer, in seconds.
     """
     pool = client.connection_pool
-    options: dict[str, Any] = {
-        name: value
-        for name, value in pool.connection_kwargs.items()
-        if name not in _MANAGED and not name.startswith("orig_")
+    options = own_options(pool.connection_kwargs, timeout=timeout) | {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_read_size": READ_SIZE,
     }
-    options |= {
+    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
+
+
+def own_options(options: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:
+    """Return the options of connections of one's own to the server of a client with ``options``, answering in bytes.
+
+    ``retry`` is left out: it is of another class for asyncio.
+    """
+    kept = {name: value for name, value in options.items() if name not in _MANAGED and not name.startswith("orig_")}
+    kept.pop("retry", None)
+    return kept | {
         "socket_timeout": timeout,
         "socket_connect_timeout": min(3.0, timeout),
-        "retry": Retry(NoBackoff(), 0),
         "retry_on_error": [],
         "decode_responses": False,
         "protocol": 2,
         "health_check_interval": 0,
-        "socket_read_size": READ_SIZE,
     }
-    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
+
+
+def url_or_default(url: str | None, parse: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what ``url``, or else ``REDIS_URL``, says by redis-py's own ``parse``.
+
+    Raises:
+        ValueError: it is no address of a Redis; the message says which of the two it is.
+    """
+    try:
+        return dict(parse(url or default_url()))
+    except ValueError as error:
+        raise ValueError(f"{'redis_url' if url else 'REDIS_URL'} is no address of a Redis: {error}") from error
+
+
+def address_of(options: Mapping[str, Any]) -> str:
+    """Return where a client with ``options`` connects to, without its password."""
+    if path := options.get("path"):
+        return str(path)
+    return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
 
 
 def cannot_heal(error: RedisError) -> bool:

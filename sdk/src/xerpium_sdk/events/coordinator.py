@@ -45,7 +45,6 @@ class Coordinator:
         reader: Reader,
         held: Held,
         metrics: Metrics,
-        unclear_deaths: int,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._desk, self._standing, self._reader, self._held, self._metrics = desk, standing, reader, held, metrics
@@ -58,10 +57,10 @@ class Coordinator:
         self.settlement = Settlement(options, group, held, store, reader.room.set)
         self._stations: dict[Subscription, Station] = {}
         self._preparation = Preparation(
-            *(options.group, group, self._lanes, self.settlement, self._stations, store, unclear_deaths, chance)
+            *(options.group, group, self._lanes, self.settlement, self._stations, store, chance)
         )
         for subscription, pool in pools.items():
-            collector = Collector(subscription, self._preparation.is_suspect) if subscription.batching else None
+            collector = Collector(subscription) if subscription.batching else None
             self._stations[subscription] = Station(subscription, pool, metrics.of(subscription.name), collector)
         self._redis = Trouble("Redis", f"group {options.group} acknowledges nothing until it is back")
         outage = Trouble("What handlers stand on", f"group {options.group} waits for it", first_seconds=0.2)
@@ -73,6 +72,7 @@ class Coordinator:
             chance=chance,
         )
         self._redis_after = 0.0
+        self._again = False
         self._epoch = 0
         self.handed_back = 0
         """How many entries were given back without having been begun."""
@@ -111,6 +111,7 @@ class Coordinator:
         dropped: list[Delivery] = [one for batch in self._drain_inbox() for one in batch]
         for station in self._stations.values():
             self._take_back(station)
+        self._lanes.give_back(self._preparation.clear())
         dropped += self._lanes.drop()
         for delivery in dropped:
             self._held[delivery.stream].pop(delivery.entry_id, None)
@@ -124,7 +125,8 @@ class Coordinator:
         self.settlement.flush(self._standing.name)
 
     def _pause(self, now: float) -> float:
-        if self._desk.inbox or self._desk.outbox:
+        if self._desk.inbox or self._desk.outbox or self._again:
+            self._again = False
             return 0.0
         moments = [now + LONGEST_WAIT, self._standing.next_due]
         if self.settlement.due is not None:
@@ -177,6 +179,7 @@ class Coordinator:
 
     def _flush(self, now: float) -> None:
         self.settlement.flush(self._standing.name)
+        self._again = self._preparation.waits
 
     def _renew(self, now: float) -> None:
         self.settlement.renew(self._standing.name, now)
@@ -236,7 +239,7 @@ class Coordinator:
         if desk.paused or desk.stopping or now >= desk.begin_until:
             return
         # After an outage one event finds out whether it is over.
-        if self._lanes.has_work(now) and not (outage and self._lanes.out):
+        if (self._lanes.has_work(now) or self._preparation.waits) and not (outage and self._lanes.out):
             self._hand_on(self._lanes.take(now, 1 if outage else None), now)
         self._answers.fail_what_cannot_begin(now)
         for station in self._stations.values():
@@ -258,12 +261,12 @@ class Coordinator:
 
     def _prepared(self, units: list[Unit], now: float) -> list[Unit]:
         prepared: list[list[Unit]] = []
+        if now < self._redis_after:
+            for unit in units:
+                self._lanes.give_back(list(unit.items) if isinstance(unit, Run) else [unit])
+            return []
         self._on_redis(lambda now: prepared.append(self._preparation.prepare(units, self._standing.name, now)), now)
-        if prepared:
-            return prepared[0]
-        for unit in units:
-            self._lanes.give_back(list(unit.items) if isinstance(unit, Run) else [unit])
-        return []
+        return prepared[0] if prepared else []
 
     def _take_back(self, station: Station) -> None:
         """Take back what no worker has begun."""

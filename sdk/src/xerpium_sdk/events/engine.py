@@ -21,10 +21,11 @@ from xerpium_sdk.events.options import Options
 from xerpium_sdk.events.reader import Held, Reader
 from xerpium_sdk.events.standing import Standing
 from xerpium_sdk.events.subscriptions import Subscription, Subscriptions
+from xerpium_sdk.events.suspects import unclear_deaths
 from xerpium_sdk.events.tasks import TaskPool
 from xerpium_sdk.events.workers import Pool, ThreadPool
 
-__all__ = ["Engine", "Report", "unclear_deaths"]
+__all__ = ["Engine", "Report"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Engine:
         )
         self._read_group = RedisGroup(self._reading, group=options.group, streams=options.streams)
         members = RedisMembership(self._telling, options.group)
-        deaths = unclear_deaths(subscriptions)
+        deaths = unclear_deaths(subscriptions.all())
         self._reader = Reader(
             *(options, self._read_group, RedisMembership(self._reading, options.group), self._desk),
             *(self._held, metrics),
@@ -90,7 +91,6 @@ class Engine:
             reader=self._reader,
             held=self._held,
             metrics=metrics,
-            unclear_deaths=deaths,
         )
         self._threads = [
             Thread(target=self._reader.run, name=f"xerpium-read-{options.group}", daemon=True),
@@ -244,9 +244,3 @@ class Engine:
         if self._own_loop is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._own_loop.join(JOIN_SECONDS)
-
-
-def unclear_deaths(subscriptions: Subscriptions) -> int:
-    """Return after how many ends of its consumer, for reasons unknown, an entry is marked before it is begun."""
-    fewest = min((one.max_attempts for one in subscriptions.all()), default=2)
-    return max(1, min(2, fewest - 1))

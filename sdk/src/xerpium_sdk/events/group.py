@@ -16,7 +16,7 @@ from xerpium_sdk.events.idempotency import ClaimingStore, HandledKey
 from xerpium_sdk.events.lanes import Delivery
 from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD
 
-__all__ = ["Group", "Pending", "RedisGroup", "is_no_group"]
+__all__ = ["Consumer", "Group", "Pending", "RedisGroup", "is_no_group"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,14 @@ class Pending(NamedTuple):
     """How often, as Redis counts; the engine also stores the attempts there."""
 
 
+class Consumer(NamedTuple):
+    """One consumer of the group on one stream, as Redis knows it."""
+
+    name: str
+    pending: int
+    idle_ms: int
+
+
 class Group(Protocol):
     """What the engine asks of a group; in Redis, or in memory for tests."""
 
@@ -81,6 +89,9 @@ class Group(Protocol):
 
     def bury(self, letters: Sequence[tuple[Delivery, Mapping[str, str]]]) -> None:
         """Copy each entry with its reason to the dead letters and acknowledge it: both or neither."""
+
+    def consumers(self, stream: str) -> list[Consumer]:
+        """Return who ever read ``stream`` in this group and was not deleted."""
 
     def drop(self, consumer: str) -> bool:
         """Delete ``consumer`` from the group where nothing is pending for it; return whether that was everywhere."""
@@ -220,6 +231,11 @@ class RedisGroup:
             for delivery, reason in letters[start : start + PAGE]:
                 self._bury_one(pipeline, delivery, reason)
             pipeline.execute()
+
+    def consumers(self, stream: str) -> list[Consumer]:
+        """See `Group`."""
+        found = self._command("XINFO CONSUMERS", stream, self.group)
+        return [Consumer(_text(one["name"]), one["pending"], one["idle"]) for one in found]
 
     def drop(self, consumer: str) -> bool:
         """Do so atomically: whatever were delivered to it between a look and the deletion would be lost."""

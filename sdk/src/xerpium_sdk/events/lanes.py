@@ -27,7 +27,7 @@ class Delivery:
 
     __slots__ = (
         *("alone", "attempts", "entry_id", "envelope", "fault", "fields", "is_out", "key", "lane", "stream"),
-        *("subscription", "turn"),
+        *("subscription", "suspect", "turn"),
     )
 
     envelope: Envelope | None
@@ -47,6 +47,8 @@ class Delivery:
         """Whether it failed as the only one of a batch, and so is not put into one with others again."""
         self.fault = ""
         """Why it has no envelope."""
+        self.suspect = False
+        """Whether consumers may have died of it."""
         self.is_out = False
         self.lane: _Lane | None = None
 
@@ -231,13 +233,17 @@ class Lanes:
         if not lane.out:
             return True
         holder = lane.holder
-        return holder is not None and holder.in_stream_order and holder is lane.queue[0].subscription
+        first = lane.queue[0]
+        return holder is first.subscription and holder.in_stream_order and not first.suspect
 
     def _hand_out(self, lane: _Lane) -> Unit:
         queue = lane.queue
-        lane.holder = subscription = queue[0].subscription
-        items: deque[Delivery] = deque()
-        while queue and queue[0].subscription is subscription and len(items) < RUN_LENGTH:
+        subscription, alone = queue[0].subscription, queue[0].suspect
+        lane.holder = None if alone else subscription
+        items = deque((queue.popleft(),))
+        while queue and not alone and len(items) < RUN_LENGTH:
+            if queue[0].subscription is not subscription or queue[0].suspect:
+                break
             items.append(queue.popleft())
         for delivery in items:
             delivery.is_out = True

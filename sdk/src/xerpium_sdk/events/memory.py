@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xerpium_sdk.events.entry import id_key
-from xerpium_sdk.events.group import Pending
+from xerpium_sdk.events.group import Consumer, Pending
 from xerpium_sdk.events.idempotency import Claim, ClaimingStore, HandledKey
 from xerpium_sdk.events.lanes import Delivery
 from xerpium_sdk.events.membership import Member
@@ -110,6 +110,10 @@ class MemoryGroup:
             parts = [part.decode("utf-8", "replace") for part in delivery.fields]
             self._streams.dead.append({**dict(zip(parts[::2], parts[1::2], strict=True)), **reason})
             self.held[delivery.stream].pop(delivery.entry_id, None)
+
+    def consumers(self, stream: str) -> list[Consumer]:
+        """See `Group`."""
+        return []
 
     def drop(self, consumer: str) -> bool:
         """See `Group`."""

@@ -1,4 +1,4 @@
-"""What has to be known before an event may be begun: who is suspect, and what the store of handled events says."""
+"""What has to be known before an event may be begun: whether it is suspect, and what the store of handled ones says."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ from xerpium_sdk.events.lanes import Delivery, Lanes, Run, Unit
 from xerpium_sdk.events.settlement import Settlement
 from xerpium_sdk.events.stations import Station
 from xerpium_sdk.events.subscriptions import Subscription
+from xerpium_sdk.events.suspects import Suspects
 
 __all__ = ["Preparation"]
 
@@ -17,7 +18,7 @@ BUSY_SECONDS = 0.25
 
 
 class Preparation:
-    """Marks and claims what lanes have handed out; what may not be begun yet goes back to them."""
+    """Marks and claims what lanes have handed out; what may not be begun yet waits here, or goes back to them."""
 
     def __init__(
         self,
@@ -27,33 +28,53 @@ class Preparation:
         settlement: Settlement,
         stations: Mapping[Subscription, Station],
         store: ClaimingStore | None,
-        unclear_deaths: int,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._group_name, self._group, self._lanes, self._settlement = group_name, group, lanes, settlement
-        self._stations, self._store, self._unclear_deaths, self._chance = stations, store, unclear_deaths, chance
-
-    def is_suspect(self, delivery: Delivery) -> bool:
-        """Return whether consumers may have died of it: it is marked before it is begun, and alone in its batch."""
-        return delivery.alone or delivery.attempts >= self._unclear_deaths
+        self._stations, self._store, self._chance = stations, store, chance
+        self._suspects: dict[Subscription, Suspects] = {}
 
     def is_needed(self, units: Sequence[Unit]) -> bool:
         """Return whether Redis has to be asked or told before ``units`` are begun."""
-        if self._store is not None:
+        if self._store is not None or self._suspects:
             return True
-        return any(self.is_suspect(one) for one in _deliveries(units))
+        return any(isinstance(unit, Delivery) and unit.suspect for unit in units)
 
     def prepare(self, units: Sequence[Unit], consumer: str, now: float) -> list[Unit]:
-        """Return what of ``units`` may be begun; for the rest its lane has been told when to come again.
+        """Return what may be begun.
 
-        Raises what Redis and the store raise; nothing has been given back then.
+        Raises what Redis and the store raise; everything has been given back to the lanes then.
         """
-        suspects = [one for one in _deliveries(units) if self.is_suspect(one)]
-        if suspects:
-            self._group.count_attempts(consumer, [(one.stream, one.entry_id, one.attempts + 1) for one in suspects])
-        if self._store is None:
-            return list(units)
+        begun: list[Unit] = []
+        for unit in units:
+            if isinstance(unit, Delivery) and unit.suspect:
+                self._suspects.setdefault(unit.subscription, Suspects(unit.subscription)).add(unit)
+            else:
+                begun.append(unit)
+        chosen = [one for of in self._suspects.values() for one in of.choose(all_told=not len(self._settlement))]
+        begun += chosen
+        try:
+            if chosen:
+                self._group.count_attempts(consumer, [(one.stream, one.entry_id, one.attempts + 1) for one in chosen])
+            return self._claim(begun, now) if self._store is not None else begun
+        except BaseException:
+            for unit in begun:
+                self._lanes.give_back(list(unit.items) if isinstance(unit, Run) else [unit])
+            raise
+
+    def clear(self) -> list[Delivery]:
+        """Take back what waits here."""
+        return [one for of in self._suspects.values() for one in of.clear()]
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits here for its turn."""
+        return any(map(len, self._suspects.values()))
+
+    def _claim(self, units: Sequence[Unit], now: float) -> list[Unit]:
         keyed = [(one, key) for one in _deliveries(units) if (key := self._key(one)) is not None]
+        if self._store is None or not keyed:
+            return list(units)
         found = dict(zip((id(one) for one, _ in keyed), self._store.claim([key for _, key in keyed]), strict=True))
         prepared: list[Unit] = []
         for unit in units:

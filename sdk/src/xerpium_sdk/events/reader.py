@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 Held = dict[str, dict[bytes, Delivery]]
 """What is in hand: stream -> id -> delivery. The reader adds, the coordinator removes."""
 
+FORGET_SECONDS = 60.0
+"""How often to look for consumers to forget."""
 MOST_BATCHES_AHEAD = 4
 """Batches in the inbox; more would only be looked at by the garbage collector."""
 IDLE_POLL_MS = 5
@@ -58,7 +60,7 @@ class Reader:
         self._has_group: set[str] = set()
         self._last_read: dict[str, str] = {}
         self._to_recover: dict[str, str] = {}
-        self._next_look = 0.0
+        self._next_look = self._next_forgetting = 0.0
         self._is_first_look = True
         self._trouble = Trouble("Redis", f"group {options.group} reads nothing until it is back")
         self._stopping = Event()
@@ -175,7 +177,9 @@ class Reader:
             self._claim(stream, page)
         if len(page) < count:
             del self._to_recover[stream]
-            self._is_first_look = self._is_first_look and bool(self._to_recover)
+            if not self._to_recover:
+                self._is_first_look = False
+                self._forget_the_gone()
         else:
             self._to_recover[stream] = page[-1].entry_id.decode()
 
@@ -195,8 +199,25 @@ class Reader:
         claimed = self._group.claim(self.consumer, stream, counts, idle_ms)
         for delivery in claimed:
             delivery.attempts = attempts[delivery.entry_id]
+            delivery.suspect = ended[delivery.entry_id] and delivery.attempts >= self._unclear_deaths
         self._metrics.recovered += len(claimed)
         self._put(claimed)
+
+    def _forget_the_gone(self) -> None:
+        """Delete consumers that are gone and hold nothing: names would pile up for ever."""
+        now = self._desk.clock()
+        if now < self._next_forgetting:
+            return
+        self._next_forgetting = now + FORGET_SECONDS
+        members = self._membership.members()
+        gone = {name for name, member in members.items() if member.silent_ms > self._options.gone_ms}
+        for stream in self._options.streams:
+            for one in self._group.consumers(stream):
+                if one.name not in members and not one.pending and one.idle_ms > self._options.claim_idle_ms:
+                    gone.add(one.name)
+        for name in gone - {self.consumer}:
+            if self._group.drop(name) and name in members:
+                self._membership.forget(name, members[name].text)
 
     def _is_of_the_past(self, one: Pending) -> bool:
         """Return whether another process may have begun it: all but what this one was sent and never saw."""

@@ -50,6 +50,8 @@ class Settlement:
         done = self._done
         for delivery in deliveries:
             done[delivery.stream].append(delivery.entry_id)
+            if delivery.suspect:
+                self.due = now
             if self._store is not None:
                 self._add_key(self._marks, delivery)
         self._count += len(deliveries)
