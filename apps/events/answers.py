@@ -57,9 +57,7 @@ class JournalEntryOut(EnvelopeOut):
     occurred_at = serializers.DateTimeField(help_text="Its timestamp; when it was stored if it has none.")
     verdict = serializers.ChoiceField(choices=Verdict.choices, help_text="What the hub makes of it.")
     fault = serializers.CharField(allow_null=True, help_text="Why it does not fit its schema, or cannot be read.")
-    extra = serializers.JSONField(
-        allow_null=True, help_text="What it had beyond the eleven fields, or instead of them."
-    )
+    extra = AnyOut(help_text="What it had beyond the eleven fields, or instead of them.")
 
 
 class EventTypeOut(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, seed, settings
 from schemathesis import Case
 from schemathesis.specs.openapi.checks import (
@@ -21,6 +22,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from apps.events import services as event_services
+from apps.events.models import DeadLetter, JournalEntry
 from apps.registry import views
 from tests.support import services
 from xerpium.wsgi import application
@@ -39,6 +42,7 @@ CHECKS: list[Any] = [
     unsupported_method,
 ]
 NAMES = ("orders", "billing")
+EVENT_ID = "6f1c1f0e-2f0b-4c53-9a37-0c2a4c1c9b7d"
 
 
 def from_this_machine(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -56,7 +60,40 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
         path_parameters["name"] = NAMES[len(str(path_parameters["name"])) % 4 // 2]
         if "instance_id" in path_parameters:
             path_parameters["instance_id"] = "10.0.0.1:8000"
+    if path_parameters and len(str(path_parameters.get("key", ""))) % 2:
+        path_parameters["key"] = "parcel_scanned" if "types" in context.operation.path else EVENT_ID
+    if path_parameters and isinstance(number := path_parameters.get("id"), int) and number % 2:
+        path_parameters["id"] = DeadLetter.objects.order_by("-id").values_list("pk", flat=True)[0]
     return path_parameters
+
+
+@pytest.fixture(autouse=True)
+def happenings(hub: None) -> None:
+    """An event type, an event, and a few dead letters."""
+    event_services.type_declare(
+        event_type="parcel_scanned", service_name="shipping", schema={"required": ["gate"]}, actor="service:test"
+    )
+    now = timezone.now()
+    JournalEntry.objects.create(
+        recorded_at=now,
+        occurred_at=now,
+        stream="xerpium:events",
+        stream_id="1-0",
+        event_id=EVENT_ID,
+        entity_id="42",
+        data={"a": 1},
+        verdict="unverified",
+    )
+    for number in range(3):
+        DeadLetter.objects.create(
+            entry_id=f"{number}-0",
+            group="billing",
+            reason="x",
+            stream="s",
+            stream_id="1-0",
+            dead_at=now,
+            fields={"a": ""},
+        )
 
 
 @pytest.fixture(autouse=True)
