@@ -1,6 +1,8 @@
 """Events over Redis streams: at least once, nothing lost, nothing stuck.
 
 - `EventConsumer`: one consumer of a group; calls a handler for each event, retries, gives up into the dead letters
+- `RequestResponsePattern`: ask another service and wait for its answer
+- `BulkProcessingPattern`: process what comes singly in batches, by size or time
 - `RedisIdempotencyStore`: effects once per event
 - `connect`: a Redis client whose timeouts and retries fit a bus
 """
@@ -17,12 +19,25 @@ from xerpium_sdk.events.idempotency import (
 )
 from xerpium_sdk.events.lag import StreamLag
 from xerpium_sdk.events.metrics import HandlerSnapshot, Snapshot
+from xerpium_sdk.events.patterns import (
+    BatchFailed,
+    BulkProcessingPattern,
+    Request,
+    RequestAbandoned,
+    RequestError,
+    RequestFailed,
+    RequestNotSent,
+    RequestResponsePattern,
+    RequestTimedOut,
+)
 from xerpium_sdk.events.serial import StreamConsumer, Tally
 from xerpium_sdk.events.subscriptions import BatchHandler, Handler, Received
 from xerpium_sdk.wire.envelope import DecodeError, Envelope, EventPayload, EventType
 
 __all__ = [
+    "BatchFailed",
     "BatchHandler",
+    "BulkProcessingPattern",
     "Claim",
     "ClaimingStore",
     "DecodeError",
@@ -36,6 +51,13 @@ __all__ = [
     "Received",
     "RedisIdempotencyStore",
     "Report",
+    "Request",
+    "RequestAbandoned",
+    "RequestError",
+    "RequestFailed",
+    "RequestNotSent",
+    "RequestResponsePattern",
+    "RequestTimedOut",
     "Snapshot",
     "StreamConsumer",
     "StreamLag",

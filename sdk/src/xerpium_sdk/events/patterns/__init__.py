@@ -4,6 +4,8 @@
 - `BulkProcessingPattern`: collect items and process them in batches, by size or time, whichever comes first
 """
 
+from xerpium_sdk.events.patterns.batchcounts import BulkSnapshot
+from xerpium_sdk.events.patterns.bulk import BatchFailed, BulkProcessingPattern
 from xerpium_sdk.events.patterns.counts import RequestSnapshot
 from xerpium_sdk.events.patterns.errors import (
     RequestAbandoned,
@@ -16,6 +18,9 @@ from xerpium_sdk.events.patterns.messages import Request
 from xerpium_sdk.events.patterns.requests import RequestResponsePattern
 
 __all__ = [
+    "BatchFailed",
+    "BulkProcessingPattern",
+    "BulkSnapshot",
     "Request",
     "RequestAbandoned",
     "RequestError",

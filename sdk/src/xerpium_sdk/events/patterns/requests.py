@@ -16,6 +16,7 @@ from xerpium_sdk.events.options import Around
 from xerpium_sdk.events.patterns.counts import RequestMetrics
 from xerpium_sdk.events.patterns.errors import RequestAbandoned, RequestFailed, RequestNotSent, RequestTimedOut
 from xerpium_sdk.events.patterns.exchange import Exchange, Waiting, exchange_for, leave
+from xerpium_sdk.events.patterns.loops import refuse_on_a_loop
 from xerpium_sdk.events.patterns.messages import REQUEST, Reply, flat, make_request
 from xerpium_sdk.events.patterns.sender import CommandLetter, RequestLetter
 from xerpium_sdk.events.patterns.serving import Responder, ServedType
@@ -142,7 +143,7 @@ class RequestResponsePattern:
         Raises:
             RuntimeError: an event loop runs in this thread; it would stand still.
         """
-        _refuse_on_a_loop("send_request")
+        refuse_on_a_loop("send_request")
         exchange, waiting = self._ask(target_service, request_type, data, timeout, company_id, user_id, correlation_id)
         try:
             outcome = waiting.future.result(timeout)
@@ -258,7 +259,7 @@ class RequestResponsePattern:
         Raises:
             RuntimeError: an event loop runs in this thread; `aclose` is for that.
         """
-        _refuse_on_a_loop("aclose")
+        refuse_on_a_loop("aclose")
         self._close()
 
     async def aclose(self) -> None:
@@ -386,11 +387,3 @@ def _timed_out(waiting: Waiting, timeout: float, trouble: Exception | None) -> R
     error = RequestNotSent(f"Redis did not take {asked} within {timeout:g} s: {trouble or 'it does not answer'}.")
     error.__cause__ = trouble
     return error
-
-
-def _refuse_on_a_loop(instead: str) -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise RuntimeError(f"An event loop runs in this thread and would stand still: await {instead} instead.")

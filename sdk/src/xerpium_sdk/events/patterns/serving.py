@@ -1,7 +1,6 @@
 """The side that answers: one request from the stream to its handler, and the reply back."""
 
 import asyncio
-import inspect
 import logging
 import random
 import time
@@ -12,6 +11,7 @@ from typing import Any
 from xerpium_sdk.events.options import Around
 from xerpium_sdk.events.patterns.counts import RequestMetrics
 from xerpium_sdk.events.patterns.exchange import Exchange
+from xerpium_sdk.events.patterns.loops import is_async
 from xerpium_sdk.events.patterns.messages import Failure, Request, flat, make_reply
 from xerpium_sdk.events.patterns.sender import ReplyLetter
 from xerpium_sdk.events.patterns.threads import Threads
@@ -33,9 +33,7 @@ class ServedType:
     is_async: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        called = getattr(self.function, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine function
-        is_async = inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(called)
-        object.__setattr__(self, "is_async", is_async)
+        object.__setattr__(self, "is_async", is_async(self.function))
 
 
 class _TooLate(Exception):
