@@ -41,6 +41,7 @@ __all__ = [
     "WatchError",
     "async_client",
     "blocking_client",
+    "bytes_client",
     "client",
     "connect",
 ]
@@ -71,6 +72,12 @@ OPTIONS: dict[str, Any] = {
 def client() -> "redis.Redis":
     """Return this process's client for ordinary commands; safe to share between threads, answers are text."""
     return connect(settings.REDIS_URL, socket_timeout=SOCKET_TIMEOUT_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def bytes_client() -> "redis.Redis":
+    """Return this process's client for what others have put there: answers are bytes, which need not be text."""
+    return connect(settings.REDIS_URL, socket_timeout=SOCKET_TIMEOUT_SECONDS, decode_responses=False)
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,6 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -110,18 +109,13 @@ class ConsumerFacts:
     member: Mapping[str, Any] | None
 
 
-@lru_cache(maxsize=1)
-def _client() -> "redis.Redis":
-    return redis.connect(settings.REDIS_URL, socket_timeout=redis.SOCKET_TIMEOUT_SECONDS, decode_responses=False)
-
-
 def read(stream: str) -> StreamFacts | None:
     """Return the facts of ``stream``, None when there is no such stream.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    pipeline = _client().pipeline(transaction=False)
+    pipeline = redis.bytes_client().pipeline(transaction=False)
     pipeline.xinfo_stream(stream)
     pipeline.memory_usage(stream)
     told, memory = pipeline.execute(raise_on_error=False)
@@ -148,7 +142,7 @@ def read_groups(stream: str) -> tuple[GroupFacts, ...]:
     Raises:
         redis.RedisError: Redis is away.
     """
-    client = _client()
+    client = redis.bytes_client()
     try:
         groups: list[dict[str, Any]] = client.xinfo_groups(stream)
     except redis.ResponseError:
@@ -211,7 +205,7 @@ def consumers(stream: str, group: str) -> list[ConsumerFacts]:
         redis.RedisError: Redis is away.
     """
     try:
-        known: list[dict[str, Any]] = _client().xinfo_consumers(stream, group)
+        known: list[dict[str, Any]] = redis.bytes_client().xinfo_consumers(stream, group)
     except redis.ResponseError:
         return []
     told = members(group)
@@ -231,7 +225,7 @@ def members(group: str) -> dict[str, Mapping[str, Any]]:
     Raises:
         redis.RedisError: Redis is away.
     """
-    answer: dict[Any, Any] = _client().hgetall(events_members(group))
+    answer: dict[Any, Any] = redis.bytes_client().hgetall(events_members(group))
     found: dict[str, Mapping[str, Any]] = {}
     for name, value in answer.items():
         try:

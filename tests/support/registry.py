@@ -85,6 +85,7 @@ def redis_at(url: str) -> Iterator[None]:
 def forget_connections() -> None:
     """Let the next use of Redis connect anew."""
     redis.client.cache_clear()
+    redis.bytes_client.cache_clear()
     redis.blocking_client.cache_clear()
 
 
