@@ -93,6 +93,8 @@ class Coordinator:
             self._on_redis(self._flush, now)
         if now >= self.settlement.next_renewal:
             self._on_redis(self._renew, now)
+        if now >= self.settlement.next_claims:
+            self._on_redis(self.settlement.renew_claims, now)
         self._metrics.in_hand = sum(map(len, self._held.values()))
         return self._pause(desk.clock())
 
@@ -128,7 +130,7 @@ class Coordinator:
         if self._desk.inbox or self._desk.outbox or self._again:
             self._again = False
             return 0.0
-        moments = [now + LONGEST_WAIT, self._standing.next_due]
+        moments = [now + LONGEST_WAIT, self._standing.next_due, self.settlement.next_claims]
         if self.settlement.due is not None:
             moments.append(self.settlement.due)
         if (due := self._lanes.next_due) is not None:

@@ -26,7 +26,7 @@ class Delivery:
     """One entry in hand."""
 
     __slots__ = (
-        *("alone", "attempts", "entry_id", "envelope", "fault", "fields", "is_out", "key", "lane", "stream"),
+        *("alone", "attempts", "claimed", "entry_id", "envelope", "fault", "fields", "is_out", "key", "lane", "stream"),
         *("subscription", "suspect", "turn"),
     )
 
@@ -49,6 +49,8 @@ class Delivery:
         """Why it has no envelope."""
         self.suspect = False
         """Whether consumers may have died of it."""
+        self.claimed = False
+        """Whether it is claimed in the store of handled events."""
         self.is_out = False
         self.lane: _Lane | None = None
 

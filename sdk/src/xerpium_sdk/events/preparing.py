@@ -105,6 +105,7 @@ class Preparation:
                 self._lanes.settle([one])
                 self._settlement.done(one, now)
             else:
+                one.claimed = True
                 ours.append(one)
         if behind:
             self._lanes.give_back(behind[1:])

@@ -36,7 +36,7 @@ class Settlement:
         self._count = 0
         self.due: float | None = None
         """When to flush; None when there is nothing to tell."""
-        self.next_renewal = 0.0
+        self.next_renewal = self.next_claims = 0.0
 
     def done(self, delivery: Delivery, now: float) -> None:
         """It is done with: acknowledge it."""
@@ -84,6 +84,7 @@ class Settlement:
     def released(self, delivery: Delivery, now: float) -> None:
         """It was claimed in the store and is not being handled any more."""
         if self._store is not None:
+            delivery.claimed = False
             self._add_key(self._releases, delivery)
             if self.due is None:
                 self.due = now + FLUSH_SECONDS
@@ -111,6 +112,20 @@ class Settlement:
         for stream, of_stream in self._held.items():
             if ids := list(of_stream):
                 self._group.renew(consumer, stream, ids, interval_ms // 2)
+
+    def renew_claims(self, now: float) -> None:
+        """Hold the claims in the store on what is in hand; three times in the time for which they hold."""
+        if self._store is None:
+            self.next_claims = now + 3600
+            return
+        self.next_claims = now + self._store.claim_seconds / 3
+        keys: list[HandledKey] = []
+        for of_stream in self._held.values():
+            for delivery in list(of_stream.values()):
+                if delivery.claimed:
+                    self._add_key(keys, delivery)
+        if keys:
+            self._store.renew(keys)
 
     def __len__(self) -> int:
         """How many entries are done or given up and not yet told."""
