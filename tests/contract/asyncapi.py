@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft7Validator
+from jsonschema_rs import Draft7Validator
 
 Check = Callable[[Any, str], Iterator[str]]
 
 NAME = re.compile(r"[A-Za-z0-9_\-]+")
 COMPONENT = re.compile(r"[A-Za-z0-9.\-_]+")
 EXPRESSION = re.compile(r"\$message\.(header|payload)#(/([^/~]|~[01])*)*")
+DRAFT_07 = Draft7Validator({"$ref": "http://json-schema.org/draft-07/schema"}, offline=True)
 TEXTS = ("title", "summary", "description")
 ALLOWED = {
     "document": {"asyncapi", "id", "info", "servers", "defaultContentType", "channels", "operations", "components"},
@@ -197,8 +198,8 @@ def _schema(found: Any, at: str) -> Iterator[str]:
         return
     if "schema" in found:
         yield f"{at}/schema: a schema of another format, which many tools cannot read"
-    for error in Draft7Validator(Draft7Validator.META_SCHEMA).iter_errors(found):
-        yield f"{at}/{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}"
+    for error in DRAFT_07.iter_errors(found):
+        yield f"{at}/{'/'.join(map(str, error.instance_path))}: {error.message[:200]}"
     if not isinstance(found.get("discriminator", ""), str):
         yield f"{at}/discriminator: a name"
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from jsonschema import Draft7Validator
+from jsonschema_rs import Draft7Validator
 
 from apps.events import declarations, services
 from tests.contract.asyncapi import complaints, resolve

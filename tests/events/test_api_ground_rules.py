@@ -15,7 +15,7 @@ from tests.support.registry import NO_REDIS, redis_at
 from tests.support.wait import wait_until
 
 EVENT_ID = "6f1c1f0e-2f0b-4c53-9a37-0c2a4c1c9b7d"
-TYPE = {"event_type": "parcel_scanned", "service_name": "shipping"}
+TYPE: dict[str, Any] = {"event_type": "parcel_scanned", "service_name": "shipping"}
 PARCEL = {**TYPE, "entity_type": "Parcel"}
 READ, WRITE = {"GET", "HEAD", "OPTIONS"}, {"POST", "OPTIONS"}
 VERBS: dict[str, set[str]] = {
@@ -175,5 +175,5 @@ def test_reading_needs_no_redis(bus: Api) -> None:
 
 def test_a_request_id_becomes_the_correlation_id(bus: Api) -> None:
     bus.post("/events", [PARCEL, PARCEL | {"correlation_id": "mine"}], headers={"X-Request-ID": "call-7"})
-    entries = redis.client().xrange("xerpium:events:custom")
+    entries: Any = redis.client().xrange("xerpium:events:custom")
     assert [fields["correlation_id"] for _, fields in entries] == ["call-7", "mine"]

@@ -41,9 +41,15 @@ def declare(event_type: str = "parcel_scanned", service_name: str = "shipping", 
     services.type_declare(event_type=event_type, service_name=service_name, actor="service:test", **told)
 
 
+def stored(stream: str = STREAM_EVENTS, entry_id: str | None = None) -> list[tuple[str, dict[str, str]]]:
+    """Return what stands in a stream, or its one entry of this id."""
+    found: Any = redis.client().xrange(stream, entry_id or "-", entry_id or "+")
+    return list(found)
+
+
 def entries(stream: str = STREAM_EVENTS) -> list[dict[str, str]]:
-    """Return what stands in a stream."""
-    return [fields for _, fields in redis.client().xrange(stream)]
+    """Return the fields of all entries of a stream."""
+    return [fields for _, fields in stored(stream)]
 
 
 # --- What reaches the stream ------------------------------------------------------------------------------------------
@@ -53,7 +59,7 @@ def test_one_event(api: Api) -> None:
     answer = api.post("/events/", event(data={"name": "Tisch"}, company_id=7, user_id=3))
     assert answer.status_code == 201, answer.content
     published = answer.json()
-    [(stream_id, fields)] = redis.client().xrange(STREAM_EVENTS)
+    [(stream_id, fields)] = stored()
     assert published == {"event_id": fields["event_id"], "stream_id": stream_id}
     assert tuple(fields) == FIELDS
     assert (fields["company_id"], fields["user_id"], fields["data"]) == ("7", "3", '{"name":"Tisch"}')
@@ -101,7 +107,7 @@ def test_many_events_arrive_in_their_order(api: Api) -> None:
     assert [fields["entity_id"] for fields in entries()] == ["1", "2"]
     assert [fields["entity_id"] for fields in entries(STREAM_EVENTS_CUSTOM)] == ["JJD-1"]
     for one, stream in zip(results, (STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_EVENTS), strict=True):
-        [(_, fields)] = redis.client().xrange(stream, one["stream_id"], one["stream_id"])
+        [(_, fields)] = stored(stream, one["stream_id"])
         assert fields["event_id"] == one["event_id"]
 
 

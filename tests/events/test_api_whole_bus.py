@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_what_is_published_is_in_the_journal_within_two_seconds(bus: Any, api: A
     wait_until(lambda: journalled(first), timeout=10, description="the journal to be at work")
     published = api.post("/events", [PRODUCT | {"company_id": 7}, PRODUCT]).json()["results"]
     for one in published:
-        [shown] = wait_until(lambda one=one: journalled(one["event_id"]), timeout=2, description="the journal")
+        [shown] = wait_until(partial(journalled, one["event_id"]), timeout=2, description="the journal")
         assert (shown["stream_id"], shown["entity_id"], shown["data"]) == (one["stream_id"], 42, {"name": "Tisch"})
         assert shown["verdict"] == "unverified"
 
