@@ -103,14 +103,14 @@ class TestBroker:
         )
 
     def publish(self, envelope: Envelope | None = None, **fields: Any) -> str:
-        """Put an event on the bus and return its id: an envelope, or its fields, of which only ``event_type`` is needed."""
+        """Put an event on the bus and return its id: an envelope, or fields, of which only ``event_type`` is needed."""
         event = envelope or Envelope.create(**{"entity_type": "", "service_name": "test", **fields})
         self.published.append(event)
         self._streams.add(stream_of(event.event_type), event.encode())
         return event.event_id
 
     def publish_entry(self, fields: Mapping[str, str], stream: str = STREAM_EVENTS) -> str:
-        """Put an entry on a stream as it is, so as to see what becomes of one that is no event; return its stream id."""
+        """Put an entry on a stream as it is, say one that is no event; return its stream id."""
         return self._streams.add(stream, fields)
 
     def run(self) -> None:

@@ -48,6 +48,9 @@ class Calls:
             raise self.error
         self.done.append(number)
 
+    def has_begun(self, number: int) -> bool:
+        return number in self.numbers
+
 
 @pytest.fixture
 def calls() -> Iterator[Calls]:

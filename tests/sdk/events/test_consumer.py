@@ -275,7 +275,8 @@ def test_a_stop_does_not_wait_longer_than_the_grace_period(bus: Any, calls: Call
 
 def test_a_handler_may_stop_its_consumer(bus: Any, make_consumer: Make) -> None:
     publish(bus, 1)
-    consumer = make_consumer(lambda event: consumer.stop())
+    consumer = make_consumer(None)
+    consumer.on("product_created")(lambda event: consumer.stop())
     consumer.run()
     assert not consumer.running
     assert pending(bus) == 0
@@ -300,8 +301,7 @@ async def test_a_consumer_that_is_cancelled_ends_in_order(bus: Any, calls: Calls
     publish(bus, 1)
     consumer = make_consumer()
     task = asyncio.create_task(consumer.start_consuming())
-    while not calls.done:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(until, lambda: calls.done, "the event")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -51,20 +51,10 @@ def test_a_correlation_can_be_given() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        None,
-        "",
-        "order-5",
-        PARENT[:-1],
-        PARENT.upper(),
-        "ff" + PARENT[2:],
-        PARENT.replace("0af", "0ag"),
-        f"00-{'0' * 32}-{PARENT[36:]}",
-    ],
+    "text", [None, "", "order-5", PARENT[:-1], PARENT.upper(), "ff" + PARENT[2:], f"00-{'0' * 32}-{PARENT[36:]}"]
 )
 def test_what_is_no_traceparent_continues_nothing(text: str | None) -> None:
-    assert TraceParent.parse(text) is None or text == PARENT.replace("0af", "0ag") == PARENT
+    assert TraceParent.parse(text) is None
 
 
 def test_a_trace_can_be_begun() -> None:

@@ -30,7 +30,6 @@ from xerpium_sdk.events.patterns import (
     RequestResponsePattern,
     RequestTimedOut,
 )
-from xerpium_sdk.events.serial import StreamConsumer, Tally
 from xerpium_sdk.events.subscriptions import BatchHandler, Handler, Received
 from xerpium_sdk.wire.envelope import DecodeError, Envelope, EventPayload, EventType
 
@@ -59,9 +58,7 @@ __all__ = [
     "RequestResponsePattern",
     "RequestTimedOut",
     "Snapshot",
-    "StreamConsumer",
     "StreamLag",
-    "Tally",
     "WrappingStore",
     "connect",
 ]

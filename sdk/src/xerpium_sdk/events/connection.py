@@ -16,7 +16,7 @@ from redis.retry import Retry
 __all__ = ["address_of", "cannot_heal", "connect", "dedicated", "default_url", "own_options", "url_or_default"]
 
 READ_SIZE = 1 << 20
-"""Bytes taken from the socket at once. Each time the reader gives way to threads that compute, so it should be seldom."""
+"""Bytes taken from the socket at once. Each time the reader has to wait for threads that compute, so: seldom."""
 
 _MANAGED = ("himport_registry", "maint_notifications_pool_handler", "maint_notifications_config")
 """What a redis-py pool puts among its options for itself; a pool made of these options makes its own."""
@@ -65,6 +65,7 @@ def own_options(options: Mapping[str, Any], *, timeout: float) -> dict[str, Any]
         "socket_timeout": timeout,
         "socket_connect_timeout": min(3.0, timeout),
         "retry_on_error": [],
+        "retry_on_timeout": False,
         "decode_responses": False,
         "protocol": 2,
         "health_check_interval": 0,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
@@ -36,8 +37,8 @@ class EventConsumer:
     consumer.run()
     ```
 
-    A handler that raises is called again, up to ``max_attempts`` times, with growing pauses; meanwhile only the later events
-    of the same entity wait. Then the event goes to the dead letters.
+    A handler that raises is called again, up to ``max_attempts`` times, with growing pauses; meanwhile only the later
+    events of the same entity wait. Then the event goes to the dead letters.
 
     Args:
         service_name: the service that consumes.
@@ -51,16 +52,16 @@ class EventConsumer:
         ordered: one consumer of the group reads at a time, the others stand by, so that order per entity holds in the
             group. False: all read, and it holds only within each.
         start_at: where a group that does not exist yet begins; ``$`` leaves out what was published before.
-        concurrency: how many handlers of one type run at a time, on different entities. ``timeout`` (seconds),
-            ``max_attempts`` and ``retry_seconds`` (first and greatest pause) hold for each handler; `on` may say otherwise.
+        concurrency: how many calls of one handler run at a time, on different entities. It, ``timeout`` (seconds),
+            ``max_attempts`` and ``retry_seconds`` (first and greatest pause) hold for each handler; `on` may differ.
         batch: entries read at once from each stream. ``max_in_hand``: read and not yet acknowledged.
         claim_idle_ms: after how long without a sign of life entries of consumers that are not ours are taken over.
         lease_seconds: after how long without a sign of life from the one that reads another takes over.
         grace_seconds: how long handlers that are at work may take when the consumer stops.
-        idempotency: remembers which events are handled, so that effects happen once (`xerpium_sdk.events.idempotency`).
-        is_outage: says of a handler's exception that what handlers stand on (the database) is away. It counts as no attempt;
-            the consumer pauses and tries again. Asked in the handler's thread.
-        around: makes a context manager that surrounds stretches of work in threads of handlers (at most a second each).
+        idempotency: remembers which events are handled, so that effects happen once (see `IdempotencyStore`).
+        is_outage: says of a handler's exception that what handlers stand on (the database) is away. That counts as no
+            attempt; the consumer pauses and tries again. Asked in the handler's thread.
+        around: makes a context manager that surrounds stretches of work in threads of handlers, at most a second each.
         text_ids: says of a stream whether ``entity_id`` and ``user_id`` may be text; default: all but `xerpium:events`.
     """
 
@@ -130,8 +131,8 @@ class EventConsumer:
     def on(self, *event_types: EventType | str, **options: Any) -> Callable[[Function], Function]:
         """Return a decorator that registers a function, or coroutine function, of one `Envelope`.
 
-        Options: ``concurrency``, ``timeout``, ``max_attempts``, ``retry_seconds``, ``name``. ``"*"`` stands for every type that
-        has no handler of its own.
+        Options: ``concurrency``, ``timeout``, ``max_attempts``, ``retry_seconds``, ``name``. ``"*"`` stands for every
+        type that has no handler of its own.
 
         Raises:
             ValueError: a type has a handler already.
@@ -148,8 +149,8 @@ class EventConsumer:
     ) -> Callable[[Function], Function]:
         """Return a decorator that registers a function, or coroutine function, of a list of events.
 
-        It is called with up to ``size`` events, at the latest ``seconds`` after the first came, with one batch at a time
-        (unless ``concurrency`` says otherwise) in stream order. A batch that fails is split until what fails is alone.
+        It is called with up to ``size`` events, at the latest ``seconds`` after the first came; in stream order, with
+        one batch at a time unless ``concurrency`` is given. A batch that fails is split until what fails is alone.
         ``raw``: it gets `Received`, and with ``"*"`` also what cannot be decoded. Options as for `on`.
         """
 
@@ -249,7 +250,7 @@ class EventConsumer:
         return self._report
 
     def stop(self) -> None:
-        """Ask the consumer to end; returns at once, and may be called anywhere (in handlers and signal handlers too)."""
+        """Ask the consumer to end; returns at once, and may be called anywhere, in handlers and signal handlers too."""
         if self._engine is not None:
             self._engine.stop()
 
@@ -320,7 +321,5 @@ class EventConsumer:
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    try:
+    with suppress(RuntimeError):  # the loop was closed before the consumer ended
         loop.call_soon_threadsafe(function)
-    except RuntimeError:
-        pass  # the loop was closed before the consumer ended

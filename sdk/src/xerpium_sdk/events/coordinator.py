@@ -31,7 +31,7 @@ LONGEST_WAIT = 0.25
 
 
 class Coordinator:
-    """`turn` does everything that is due and says how long there is nothing to do; only its thread calls its methods."""
+    """`turn` does all that is due and says how long there is nothing to do. Only its thread calls its methods."""
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ _integers = _Integers({b"": None})
 
 
 class _Blank:
-    """What an `Envelope` is filled as: same slots, not frozen. Through its own constructor it costs five times as much."""
+    """What an `Envelope` is filled as: same slots, not frozen. Through its constructor it costs five times as much."""
 
     __slots__ = FIELDS
 

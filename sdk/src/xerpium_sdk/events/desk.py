@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
@@ -26,8 +27,8 @@ class Verdict(Enum):
 
 
 Outcome: TypeAlias = tuple[Verdict, Unit, Delivery | None, int, BaseException | None, float]
-"""Verdict; what was handed out; which delivery of it (None: the rest of it, or all of a batch); its turn when it was begun;
-the error; the seconds it took."""
+"""Verdict; what was handed out; which delivery of it (None: the rest of it, or all of a batch); its turn when it was
+begun; the error; the seconds it took."""
 
 
 class Desk:
@@ -59,8 +60,6 @@ class Desk:
 
     def wait(self, seconds: float) -> None:
         """Wait for the bell, at most for ``seconds``. What was put down before it rang is seen after this."""
-        try:
+        with suppress(Empty):
             self._bell.get(seconds > 0, max(seconds, 0.0) or None)
-        except Empty:
-            pass
         self.rung = False

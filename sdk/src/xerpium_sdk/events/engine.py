@@ -210,10 +210,8 @@ class Engine:
         options = self._options
         store = options.idempotency
         if subscription.is_async:
-            if self._loop is None:
-                self._begin_loop()
-            assert self._loop is not None
-            return TaskPool(subscription, self._desk, loop=self._loop, is_outage=options.is_outage)
+            loop = self._loop or self._begin_loop()
+            return TaskPool(subscription, self._desk, loop=loop, is_outage=options.is_outage)
         return ThreadPool(
             *(subscription, self._desk),
             group=options.group,
@@ -222,7 +220,7 @@ class Engine:
             around=options.around,
         )
 
-    def _begin_loop(self) -> None:
+    def _begin_loop(self) -> asyncio.AbstractEventLoop:
         loop = self._loop = asyncio.new_event_loop()
 
         def live() -> None:
@@ -239,6 +237,7 @@ class Engine:
 
         self._own_loop = Thread(target=live, name=f"xerpium-loop-{self._options.group}", daemon=True)
         self._own_loop.start()
+        return loop
 
     def _end_loop(self) -> None:
         if self._own_loop is not None and self._loop is not None:

@@ -1,14 +1,14 @@
 """Effects once per event: what a store of handled events has to offer, and the one in Redis.
 
 Delivery is at least once, so a handler may see one ``event_id`` again: after a crash, or because it was published
-twice. A store remembers per group and handler which events are done. There are two ways to do that, and a consumer takes
-either:
+twice. A store remembers per group and handler which events are done. There are two ways to do that, and a consumer
+takes either:
 
 - `ClaimingStore` marks before and after, from outside: the engine claims all events of a batch in one round trip, calls
   the handlers, and puts the marks into the same MULTI as the acknowledgement. A process that dies between a handler's
   effect and that MULTI leaves an event that is handled again.
 - `WrappingStore` puts the mark into the transaction in which the handler's effects are written: both or neither, so the
-  effect happens once whatever dies when. Only for handlers that are functions, since it surrounds the call in its thread.
+  effect happens once whatever dies when. Only for handlers that are functions: it surrounds the call in its thread.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Who is in a group: names that stay the same over restarts, signs of life, and which one may read in an ordered group."""
+"""Who is in a group: names that outlive restarts, signs of life, and which one may read in an ordered group."""
 
 import json
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class Membership(Protocol):
     """What the engine asks about a group's members; in Redis, or in memory for tests."""
 
     def join(self, prefix: str, token: str, gone_ms: int) -> str:
-        """Take the first of the names ``prefix0, prefix1, …`` that nobody has given a sign of life under, and return it."""
+        """Take the first of the names ``prefix0, prefix1, …`` under which nobody gives signs of life, and return it."""
 
     def beat(self, name: str, token: str, report: Mapping[str, Any], *, by_force: bool) -> bool:
         """Give a sign of life; return False when another process has taken the name (``by_force``: take it back)."""

@@ -68,8 +68,8 @@ def current_event() -> Envelope | None:
 def current_correlation_id() -> str | None:
     """Return the correlation id for what is published here; None when there is nothing to be correlated with.
 
-    Within `correlated` it is the one given there. Within a handler it is that of the event in hand, or the event's own id
-    when it has none; a traceparent is continued: same trace, one step further.
+    Within `correlated` it is the one given there. Within a handler it is that of the event in hand, or the event's own
+    id when it has none; a traceparent is continued: same trace, one step further.
     """
     if (given := _given.get()) is not None:
         return given
