@@ -12,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core.access import Caller
+from apps.events import selectors
 from apps.events.journal import Journal
 from apps.events.models import JournalEntry
+from apps.events.views import journal as views
 from tests.events.received import event, received
 from tests.support.api import Api, faults_of
 from xerpium_sdk.wire.envelope import FIELDS
@@ -49,6 +51,11 @@ def found(api: Api, query: str = "") -> list[str]:
     answer = api.get(f"/events/?{query}")
     assert answer.status_code == 200, answer.content
     return [one["stream_id"] for one in answer.json()["results"]]
+
+
+def reads_of(asked: CaptureQueriesContext) -> list[str]:
+    """Return the statements that read the journal."""
+    return [query["sql"] for query in asked if "events_journalentry" in query["sql"]]
 
 
 @pytest.fixture
@@ -222,7 +229,8 @@ def test_pages_are_stable_while_events_arrive(api: Api) -> None:
 def test_a_page_is_one_query(history: Api) -> None:
     with CaptureQueriesContext(connection) as asked:
         history.get("/events?limit=500")
-    assert len(asked) == 1
+    assert len(reads_of(asked)) == 1
+    assert len(asked) == 4  # a transaction that bounds how long it may take
     with CaptureQueriesContext(connection) as asked:
         history.get(f"/events/{JournalEntry.objects.get(stream_id='1-0').event_id}")
     assert len(asked) == 2  # one is the test's own
@@ -236,11 +244,25 @@ def test_searches_use_an_index(query: str, api: Api) -> None:
         api.get(f"/events?{query}")
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {asked[0]['sql']}")
+        cursor.execute(f"EXPLAIN {reads_of(asked)[0]}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
     assert "Index Scan" in plan or "Bitmap" in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+def test_a_search_that_takes_too_long_is_given_up(history: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "SEARCH_SECONDS", 0.05)
+    journal = selectors.journal
+    slow = lambda **asked: journal(**asked).extra(where=["pg_sleep(5) IS NOT NULL"])  # noqa: E731
+    monkeypatch.setattr(selectors, "journal", slow)
+    answer = history.get("/events?version=9.9")
+    assert (answer.status_code, answer.json()["code"]) == (422, "search_too_broad")
+    monkeypatch.undo()
+    assert found(history, "version=2.0") == ["3-0"]
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone()[0] != "50ms"
 
 
 # --- Companies --------------------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """Publishing, and searching what was published: ``events/`` and ``events/{key}``."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+import psycopg
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
@@ -27,6 +30,7 @@ from xerpium_sdk.wire.times import format_time
 
 __all__ = ["EventListView", "EventView"]
 
+SEARCH_SECONDS = 5.0
 _ROW_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 _IDS = UUID("5e7b0c4e-5f0d-4d0e-9c3c-0f6c2f6b9a11")
 """The namespace of event ids that follow from an Idempotency-Key."""
@@ -61,7 +65,9 @@ class EventListView(HubView):
         verdict: `undeclared`, `mismatch`, `undecodable`. An event is visible within two seconds.
         """
         found = selectors.journal(companies=caller_of(request).companies, **filters_of(self.query))
-        return Response(paginate(found, request, key=("-id",)).as_json(answers.journal_entry))
+        with _bounded(SEARCH_SECONDS):
+            page = paginate(found, request, key=("-id",))
+        return Response(page.as_json(answers.journal_entry))
 
     @extend_schema(
         request=PolymorphicProxySerializer(
@@ -105,6 +111,24 @@ class EventListView(HubView):
         )
         results = answers.published((envelope.event_id for envelope in envelopes), stream_ids)
         return Response({"results": results} if sent.is_list else results[0], status=201)
+
+
+@contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Let each statement in the block take ``seconds``: without an index a search may read months of events.
+
+    Raises:
+        InvalidInput: one took longer.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"])
+            yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        message = "This takes too long: narrow it by type, service, entity, company, correlation or time."
+        raise InvalidInput(message, code="search_too_broad") from error
 
 
 def _envelopes(request: Request, caller: Caller, sent: Sent) -> list[Envelope]:
