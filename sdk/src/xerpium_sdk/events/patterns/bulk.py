@@ -47,7 +47,8 @@ class BatchFailed(ExceptionGroup[Exception]):
 
     def __new__(cls, failures: Sequence[tuple[Any, Exception]]) -> Self:
         """Make one of items and their errors."""
-        made = super().__new__(cls, f"{len(failures)} items could not be processed", [one for _, one in failures])
+        what = "1 item" if len(failures) == 1 else f"{len(failures)} items"
+        made = super().__new__(cls, f"{what} could not be processed", [error for _, error in failures])
         made.failures = tuple(failures)
         return made
 
