@@ -1,5 +1,6 @@
 """Events over Redis streams: at least once, nothing lost, nothing stuck.
 
+- `EventPublisher`, `AsyncEventPublisher`: events to their streams
 - `EventConsumer`: one consumer of a group; calls a handler for each event, retries, gives up into the dead letters
 - `RequestResponsePattern`: ask another service and wait for its answer
 - `BulkProcessingPattern`: process what comes singly in batches, by size or time
@@ -7,9 +8,12 @@
 - `connect`: a Redis client whose timeouts and retries fit a bus
 """
 
+from xerpium_sdk.events._async.publisher import AsyncEventPublisher
+from xerpium_sdk.events._sync.publisher import EventPublisher
 from xerpium_sdk.events.connection import connect
 from xerpium_sdk.events.consumer import EventConsumer
 from xerpium_sdk.events.engine import Report
+from xerpium_sdk.events.errors import BusError, EventFault, InvalidEvent, PublishFailed
 from xerpium_sdk.events.idempotency import (
     Claim,
     ClaimingStore,
@@ -35,18 +39,24 @@ from xerpium_sdk.wire.envelope import DecodeError, Envelope, EventPayload, Event
 
 __all__ = [
     "BatchFailed",
+    "AsyncEventPublisher",
     "BatchHandler",
+    "BusError",
     "BulkProcessingPattern",
     "Claim",
     "ClaimingStore",
     "DecodeError",
     "Envelope",
     "EventConsumer",
+    "EventFault",
     "EventPayload",
+    "EventPublisher",
     "EventType",
     "Handler",
     "HandlerSnapshot",
     "IdempotencyStore",
+    "InvalidEvent",
+    "PublishFailed",
     "Received",
     "RedisIdempotencyStore",
     "Report",

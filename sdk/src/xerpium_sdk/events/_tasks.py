@@ -1,6 +1,7 @@
 """What publishers need of asyncio. Its twin is `_threads`; the two are the only pair written by hand."""
 
 import asyncio
+from builtins import TimeoutError as BuiltinTimeoutError
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -31,7 +32,7 @@ class Slots:
         try:
             async with asyncio.timeout(seconds):
                 await self._semaphore.acquire()
-        except asyncio.TimeoutError:
+        except BuiltinTimeoutError:
             raise TimeoutError(f"no connection was free within {seconds:.1f} s") from None
 
     def release(self) -> None:
@@ -80,7 +81,7 @@ async def exchange(connection: Any, packed: bytes, count: int, seconds: float) -
                     replies.append(await connection.read_response())
                 except ResponseError as error:
                     replies.append(error)
-    except asyncio.TimeoutError:
+    except BuiltinTimeoutError:
         raise TimeoutError(f"no answer within {seconds:.1f} s") from None
     return replies
 

@@ -31,7 +31,7 @@ class EventFault:
 
 
 class InvalidEvent(BusError, ValueError):
-    """Raised when events cannot be published as they are; ``faults`` lists everything that is wrong, and none was sent."""
+    """Raised when events cannot be published as they are; ``faults`` lists all that is wrong, and none was sent."""
 
     def __init__(self, faults: Sequence[EventFault]) -> None:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""

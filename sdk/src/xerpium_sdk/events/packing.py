@@ -1,7 +1,7 @@
 """Envelopes to commands that append them, ready for the socket.
 
-A common event is checked and packed in a few microseconds, with orjson and hiredis. Whatever is out of the ordinary goes
-the plain way (`checking`, `dump_data`), which knows all the rules and says what is wrong.
+A common event is checked and packed in a few microseconds, with orjson and hiredis. Whatever is out of the ordinary
+goes the plain way (`checking`, `dump_data`), which knows all the rules and says what is wrong.
 """
 
 from collections.abc import Sequence
@@ -97,8 +97,8 @@ def all_faults(envelopes: Sequence[Envelope]) -> list[EventFault]:
 
 def _packed(head: tuple[bytes | str | int, ...], envelope: Envelope, data: bytes | str) -> bytes:
     entity_id, company_id, user_id = envelope.entity_id, envelope.company_id, envelope.user_id
-    return pack_command(
-        (
+    packed: bytes = pack_command(
+        (  # type: ignore[arg-type]  # its types want a tuple of one
             *head[:6],
             b"event_id",
             envelope.event_id,
@@ -122,6 +122,7 @@ def _packed(head: tuple[bytes | str | int, ...], envelope: Envelope, data: bytes
             envelope.correlation_id or b"",
         )
     )
+    return packed
 
 
 def _is_common(envelope: Envelope) -> bool:

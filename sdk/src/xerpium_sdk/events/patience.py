@@ -41,7 +41,7 @@ class Patience:
         attempts: how often at most.
         deadline: for how many seconds in all, one last answer apart.
         timeout: how many seconds one answer may take.
-        pauses: the first pause between two attempts and the greatest, in seconds; each doubles, and half of it is chance.
+        pauses: the first pause between two attempts and the greatest, in seconds; each doubles, half of it is chance.
     """
 
     attempts: int = 8

@@ -1,0 +1,1 @@
+"""Publishing with asyncio: the source from which `_sync` is generated."""
