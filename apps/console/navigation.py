@@ -48,7 +48,11 @@ EVENTS = (
 
 
 def _events(request: HttpRequest) -> list[dict[str, Any]]:
-    return [_item(title, view, icon) for title, view, icon, may in EVENTS if request.user.has_perm(f"events.{may}")]
+    items = [_item(title, view, icon) for title, view, icon, may in EVENTS if request.user.has_perm(f"events.{may}")]
+    for item in items:  # the address of the overview is the beginning of all others
+        if item["link"] == reverse("bus:overview"):
+            item["active"] = request.path == item["link"]
+    return items
 
 
 def _item(title: str, view: str, icon: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The charts of the bus: events a minute by stream, and how far groups are behind. Pure: points in, lines out."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,13 @@ from apps.core.times import spell
 __all__ = ["MOST_LINES", "Chart", "Line", "Series", "Value", "backlog", "spell_seconds", "throughput"]
 
 MOST_LINES = 5
+BEHIND = "behind"
+"""The unit of a chart whose values are seconds."""
 _CALM = 1.0
+_MINUTE, _HOUR = 60, 3600
+# Values at the top edge whose halves are as round as they are.
+_CEILINGS = (1, 2, 4, 10, 20, _MINUTE, 2 * _MINUTE, 4 * _MINUTE, 10 * _MINUTE, 20 * _MINUTE, _HOUR, 2 * _HOUR,
+             4 * _HOUR, 12 * _HOUR, 24 * _HOUR, 48 * _HOUR)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +90,10 @@ def throughput(series: Sequence[Series], *, since: dt.datetime, now: dt.datetime
     total = sum(value for one in measured for _, value in one.known) * step.total_seconds() / 60
     busiest = max(measured, key=lambda one: one.greatest)
     if total < 0.5:
-        title = f"No event in the last {spell(now - since)}"
+        title = f"No event in the last {_hours(now - since)}"
     else:
         title = (
-            f"{total:,.0f} events in the last {spell(now - since)}, {_rate(total / minutes)} a minute on average; "
+            f"{total:,.0f} events in the last {_hours(now - since)}, {_rate(total / minutes)} a minute on average; "
             f"at most {_rate(busiest.greatest)} on {busiest.name}"
         )
     return _chart(
@@ -106,7 +113,7 @@ def backlog(series: Sequence[Series], *, since: dt.datetime, now: dt.datetime) -
         title = f"At worst events waited {spell_seconds(worst.greatest)} for {worst.name}"
         late = [one for one in measured if one.last >= _CALM]
         title += f"; now {spell_seconds(max(one.last for one in late))}" if late else "; now nothing waits"
-    return _chart(title, "behind", measured, series, since, now, _step(measured))
+    return _chart(title, BEHIND, measured, series, since, now, _step(measured))
 
 
 def _chart(
@@ -120,7 +127,8 @@ def _chart(
 ) -> Chart:
     chosen = sorted(drawn, key=lambda one: (-one.greatest, one.name))[:MOST_LINES]
     shown = [one for one in series if one in chosen]
-    frame = Frame(since, now, nice_ceiling(max(one.greatest for one in shown)))
+    ceiling = _time_ceiling if unit == BEHIND else nice_ceiling
+    frame = Frame(since, now, ceiling(max(one.greatest for one in shown)))
     lines = tuple(
         Line(one.name, one.colour, frame.path(Point(at, at + step, value) for at, value in one.known), one.last)
         for one in shown
@@ -156,6 +164,15 @@ def _rows(series: Sequence[Series]) -> tuple[tuple[dt.datetime, tuple[float | No
 
 def _named(values: Mapping[str, float], series: Sequence[Series]) -> tuple[float | None, ...]:
     return tuple(values.get(one.name) for one in series)
+
+
+def _hours(duration: dt.timedelta) -> str:
+    return f"{duration.total_seconds() / _HOUR:.0f} h"
+
+
+def _time_ceiling(seconds: float) -> float:
+    day = 24.0 * _HOUR
+    return next((float(one) for one in _CEILINGS if one >= seconds), 2 * day * math.ceil(seconds / (2 * day)))
 
 
 def _rate(number: float) -> str:

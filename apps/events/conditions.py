@@ -103,13 +103,13 @@ def group_condition(facts: GroupFigures) -> Condition:
     if facts.alive is None:
         mend = "Its consumers do not say how they are doing: look at the log of its service."
         return Condition(BEHIND, told, mend)
-    return Condition(BEHIND, told, "If it does not catch up: see below which handler is slow, or fails.")
+    return Condition(BEHIND, told, "If it does not catch up: look which of its handlers is slow, or fails.")
 
 
 def _how_to_move(facts: GroupFigures) -> str:
     if facts.alive is None:
         return "Its consumers do not say how they are doing: look whether its service hangs, and restart it."
-    return "Its consumers say that they live: see below which handler hangs or fails, and read its service's log."
+    return "Its consumers live: look which of its handlers hangs or fails, and read its service's log."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,7 @@ class JournalEntry(models.Model):
         managed = False
         db_table = "events_journalentry"
         verbose_name = "event"
-        verbose_name_plural = "events"
+        verbose_name_plural = "stream explorer"
 
     def __str__(self) -> str:
         return f"{self.event_type or 'unreadable entry'} {self.event_id}"

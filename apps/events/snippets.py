@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pprint import pformat
 from typing import Any
 
 from xerpium_sdk.wire.envelope import EventType
@@ -13,30 +12,52 @@ __all__ = [
     "draft_schema",
     "envelope_example",
     "handle_code",
+    "literal",
     "publish_code",
     "publish_curl",
 ]
 
+SHORT = 76
 SAMPLE_ID = "6f1c2d0e-6f7a-4c54-9d5e-2b8a4f3c1d10"
 
 
 def _type(event_type: str) -> str:
     """Return how a program names a type: a member of the enumeration, or text for a declared one."""
     known = next((member for member in EventType if member == event_type), None)
-    return f"EventType.{known.name}" if known else repr(event_type)
+    return f"EventType.{known.name}" if known else literal(event_type)
+
+
+def literal(value: Any, *, indent: int = 0) -> str:
+    """Return a JSON value as Python, in one line where it is short, else a member a line."""
+    if isinstance(value, dict | list) and value:
+        is_dict = isinstance(value, dict)
+        parts = [f"{literal(k)}: " for k in value] if is_dict else [""] * len(value)
+        inner = value.values() if is_dict else value
+        short = ", ".join(f"{name}{literal(part)}" for name, part in zip(parts, inner, strict=True))
+        begin, end = ("{", "}") if is_dict else ("[", "]")
+        if len(short) + indent < SHORT and "\n" not in short:
+            return f"{begin}{short}{end}"
+        deeper = indent + 4
+        lines = [
+            f"{' ' * deeper}{name}{literal(part, indent=deeper)}," for name, part in zip(parts, inner, strict=True)
+        ]
+        return "\n".join([begin, *lines, f"{' ' * indent}{end}"])
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(value)
 
 
 def _entity(event_type: str) -> str:
     return event_type.partition("_")[0] or "thing"
 
 
-def envelope_example(event_type: str, service: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
+def envelope_example(event_type: str, service: str, entity_type: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a whole event as REST shows it, with ``data`` or something in its place."""
     return {
         "event_id": SAMPLE_ID,
         "event_type": event_type,
         "service_name": service or "my-service",
-        "entity_type": _entity(event_type),
+        "entity_type": entity_type or _entity(event_type),
         "entity_id": 4711,
         "company_id": 1,
         "user_id": 42,
@@ -47,16 +68,16 @@ def envelope_example(event_type: str, service: str, data: Mapping[str, Any] | No
     }
 
 
-def publish_code(event_type: str, service: str, data: Mapping[str, Any] | None) -> str:
+def publish_code(event_type: str, service: str, entity_type: str, data: Mapping[str, Any] | None) -> str:
     """Return Python that publishes such an event."""
     imports = "EventPublisher, EventType" if _type(event_type).startswith("EventType") else "EventPublisher"
-    shown = pformat(dict(data or {}), width=88, sort_dicts=False).replace("\n", "\n        ")
+    shown = literal(dict(data or {}), indent=8)
     return (
         f"from xerpium_sdk.events import {imports}\n\n"
         f'with EventPublisher("{service or "my-service"}") as publisher:\n'
         "    publisher.publish_event(\n"
         f"        {_type(event_type)},\n"
-        f'        entity_type="{_entity(event_type)}",\n'
+        f'        entity_type="{entity_type or _entity(event_type)}",\n'
         "        entity_id=4711,\n"
         "        company_id=1,\n"
         f"        data={shown},\n"
@@ -77,12 +98,12 @@ def handle_code(event_type: str) -> str:
     )
 
 
-def publish_curl(event_type: str, service: str, data: Mapping[str, Any] | None, hub: str) -> str:
+def publish_curl(event_type: str, service: str, entity_type: str, data: Mapping[str, Any] | None, hub: str) -> str:
     """Return the command that publishes such an event over REST."""
     event = {
         "event_type": event_type,
         "service_name": service or "my-service",
-        "entity_type": _entity(event_type),
+        "entity_type": entity_type or _entity(event_type),
         "entity_id": 4711,
         "company_id": 1,
         "data": dict(data or {}),
@@ -97,7 +118,7 @@ def declare_curl(event_type: str, service: str, hub: str, data: Mapping[str, Any
 
 def declare_code(event_type: str, service: str, hub: str, data: Mapping[str, Any] | None = None) -> str:
     """Return Python that declares a type when its service starts; saying the same again changes nothing."""
-    shown = pformat(_declaration(event_type, service, data), width=100, sort_dicts=False).replace("\n", "\n    ")
+    shown = literal(_declaration(event_type, service, data), indent=4)
     return f'import httpx\n\nhttpx.post(\n    "{hub}/api/v1/events/types/",\n    json={shown},\n).raise_for_status()\n'
 
 

@@ -81,10 +81,10 @@ def overview_page(*, now: dt.datetime, may_see_letters: bool) -> dict[str, Any]:
 def groups_page(*, now: dt.datetime, level: str = "") -> dict[str, Any]:
     """Return the list of groups, what is wrong first; of one level where that is asked for."""
     lines = _group_lines(selectors.groups(), now)
-    shown = [line for line in lines if not level or line.condition.level.badge.word == level]
+    wanted = {line.view.group for line in lines if line.condition.level.badge.word == level}
     return {
-        "lines": shown,
-        "total": len(lines),
+        "lines": [line for line in lines if not level or line.view.group in wanted],
+        "total": len({line.view.group for line in lines}),
         "levels": _levels(lines),
         "level": level,
         "is_live": all(line.view.is_live for line in lines),
@@ -146,7 +146,12 @@ def _group_condition(view: GroupView, now: dt.datetime) -> Condition:
 
 
 def _levels(lines: Sequence[GroupLine]) -> list[tuple[Level, int]]:
-    counts = Counter(line.condition.level for line in lines)
+    """Return how many groups are doing how; a group counts once, as it does on its worst stream."""
+    worst: dict[str, Level] = {}
+    for line in lines:
+        known = worst.setdefault(line.view.group, line.condition.level)
+        worst[line.view.group] = min(known, line.condition.level, key=lambda level: level.rank)
+    counts = Counter(worst.values())
     return [(level, counts[level]) for level in LEVELS]
 
 

@@ -76,6 +76,7 @@ def type_page(name: str, *, may_see_events: bool) -> dict[str, Any] | None:
     entries = list(last[:MOST_EVENTS]) if may_see_events else []
     data = view.example if view else _data(entries)
     service = (view.service_name if view else "") or (entries[0].service_name if entries else "")
+    entity = entries[0].entity_type if entries else ""
     schema = view.schema if view else None
     return {
         "name": name,
@@ -85,10 +86,10 @@ def type_page(name: str, *, may_see_events: bool) -> dict[str, Any] | None:
         "schema": schema,
         "properties": list(properties(schema)) if schema else [],
         "has_example": bool(view and view.example is not None),
-        "example": snippets.envelope_example(name, service, data),
-        "publish_code": snippets.publish_code(name, service, data),
+        "example": snippets.envelope_example(name, service, entity, data),
+        "publish_code": snippets.publish_code(name, service, entity, data),
         "handle_code": snippets.handle_code(name),
-        "publish_curl": snippets.publish_curl(name, service, data, settings.HUB_PUBLIC_URL),
+        "publish_curl": snippets.publish_curl(name, service, entity, data, settings.HUB_PUBLIC_URL),
         "declare_curl": snippets.declare_curl(name, service, settings.HUB_PUBLIC_URL, _data(entries)),
         "declare_code": snippets.declare_code(name, service, settings.HUB_PUBLIC_URL, _data(entries)),
     }

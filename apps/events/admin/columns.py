@@ -11,7 +11,7 @@ from apps.core.companies import company_names
 from apps.events import links, wording
 from apps.events.wording import verdict_of
 
-__all__ = ["NONE", "Counted", "Rows", "company", "entity", "link", "type_badge"]
+__all__ = ["NONE", "Counted", "Rows", "company", "entity", "link", "preview", "two_lines", "type_badge"]
 
 NONE = "–"
 
@@ -95,3 +95,13 @@ def preview(data: Any, *, is_large: bool = False) -> SafeString | str:
     """Return data in one line that ends in dots."""
     text = "large: open it to see its data" if is_large else wording.preview(data)
     return format_html('<span class="hub-why" title="{0}">{0}</span>', text) if text else NONE
+
+
+def two_lines(first: SafeString | str, second: SafeString | str, *, mono: bool = False) -> SafeString:
+    """Return a cell of two lines: what counts, and below it in quiet letters what explains it."""
+    if not second:
+        return format_html("{}", first)
+    kind = " hub-mono" if mono else ""
+    title = "" if isinstance(second, SafeString) else second
+    told = '<span class="hub-two"><span>{}</span><span class="hub-why{}" title="{}">{}</span></span>'
+    return format_html(told, first, kind, title, second)

@@ -52,7 +52,7 @@ class LetterRows(columns.Rows):
 class DeadLetterAdmin(Deciding, ReadOnlyModelAdmin):
     """What waits for a decision, newest first."""
 
-    list_display = ("when", "what", "group_link", "why", "about", "service_link", "company_link", "fate")
+    list_display = ("when", "what", "group_link", "why", "service_link", "company_link", "fate")
     list_display_links = None
     list_filter = LETTER_FILTERS
     list_filter_submit = True
@@ -127,29 +127,21 @@ class DeadLetterAdmin(Deciding, ReadOnlyModelAdmin):
 
     @admin.display(description="Event")
     def what(self, letter: DeadLetter) -> SafeString:
-        """Its type, which leads to its page."""
-        return columns.link(links.dead_letter_url(letter.pk), letter.event_type or "not an event")
+        """Its type, which leads to its page, and what it is about."""
+        name = columns.link(links.dead_letter_url(letter.pk), letter.event_type or "not an event")
+        about = f"{letter.entity_type} {letter.entity_id}".strip()
+        return columns.two_lines(name, about)
 
     @admin.display(description="Group")
     def group_link(self, letter: DeadLetter) -> SafeString:
         """Who gave it up, and in which handler."""
-        name = columns.link(links.group_url(letter.group), letter.group)
-        if not letter.handler:
-            return name
-        told = '{} <span class="hub-quiet hub-handler" title="{}">{}</span>'
-        return format_html(told, name, letter.handler, letter.handler.rpartition(".")[2])
+        return columns.two_lines(columns.link(links.group_url(letter.group), letter.group), letter.handler)
 
     @admin.display(description="Why")
     def why(self, letter: DeadLetter) -> SafeString:
         """The reason in plain words, and the last line of the error."""
         reason = wording.reason_of(letter.reason, attempts=letter.attempts)
-        line = wording.last_line(letter.error)
-        return format_html('{} <span class="hub-why hub-mono" title="{}">{}</span>', reason.word, line, line)
-
-    @admin.display(description="About")
-    def about(self, letter: DeadLetter) -> SafeString | str:
-        """What it is about."""
-        return columns.entity(letter)
+        return columns.two_lines(reason.word, wording.last_line(letter.error), mono=True)
 
     @admin.display(description="Service")
     def service_link(self, letter: DeadLetter) -> SafeString | str:
@@ -171,5 +163,5 @@ class DeadLetterAdmin(Deciding, ReadOnlyModelAdmin):
         badge = draw_badge(wording.STATES[letter.state])
         if not letter.decided_by:
             return badge
-        told = '{} <span class="hub-quiet">by {} {}</span>'
-        return format_html(told, badge, wording.who(letter.decided_by), ago_html(letter.decided_at, timezone.now()))
+        decided = ago_html(letter.decided_at, timezone.now())
+        return columns.two_lines(badge, format_html("by {} {}", wording.who(letter.decided_by), decided))

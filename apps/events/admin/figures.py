@@ -16,7 +16,7 @@ from xerpium_sdk.wire.keys import stream_of_replays
 __all__ = ["DAY", "day_charts", "group_chart"]
 
 DAY = dt.timedelta(hours=24)
-POINTS = 240
+POINTS = 144
 KEEP_SECONDS = 30
 CACHE_KEY = "events:day-charts"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BooleanField, Case, Func, JSONField, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, Func, IntegerField, JSONField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -58,7 +58,7 @@ class JournalAdmin(ReadOnlyModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JournalEntry]:
         """Return all events; of large data only that it is large."""
-        size = Coalesce(_StoredBytes("data"), Value(0))
+        size = Coalesce(_StoredBytes("data", output_field=IntegerField()), Value(0))
         shown = Case(When(data_bytes__lte=PREVIEW_BYTES, then="data"), default=None, output_field=JSONField())
         large = Case(When(data_bytes__gt=PREVIEW_BYTES, then=True), default=False, output_field=BooleanField())
         found = selectors.journal().alias(data_bytes=size).annotate(shown_data=shown, is_large=large)

@@ -48,7 +48,7 @@ def group(request: HttpRequest, name: str) -> HttpResponse:
     page = bus.group_page(name, now=timezone.now(), may_see_letters=request.user.has_perm(MAY_SEE_LETTERS))
     if page is None:
         return _gone(request, f"No consumer group is called “{name[:100]}” now.", links.groups_url())
-    return _page(request, "group", name, page)
+    return _page(request, "group", f"Consumer group {name}", page)
 
 
 @permission_required(MAY_SEE_TYPES, raise_exception=True)
@@ -64,7 +64,7 @@ def type_(request: HttpRequest, name: str) -> HttpResponse:
     if page is None:
         told = f"Nobody has declared the type “{name[:100]}”, and no such event came in the last 7 days."
         return _gone(request, told, links.types_url())
-    return _page(request, "type", name, page)
+    return _page(request, "type", f"Event type {name}", page)
 
 
 def _gone(request: HttpRequest, told: str, address: str) -> HttpResponse:

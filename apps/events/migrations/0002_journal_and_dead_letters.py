@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'event',
-                'verbose_name_plural': 'events',
+                'verbose_name_plural': 'stream explorer',
                 'db_table': 'events_journalentry',
                 'managed': False,
             },

@@ -1,0 +1,171 @@
+"""The pages of the event bus as an operator sees them, in headless Chromium: both themes, three widths."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import Browser
+from pytest_django.live_server_helper import LiveServer
+
+from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
+from apps.registry.live import live
+from apps.serviceauth.models import Company
+from tests.support import bus
+from tests.support.browser import NARROW, WIDE, Window, Windows, chromium, screenshot
+from tests.support.database import transactional_db
+from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_HUB
+
+__all__ = ["chromium", "transactional_db"]
+
+pytestmark = pytest.mark.browser
+
+MIDDLE = (820, 1100)
+LIVES = -3600
+"""A sign of life that is still new when the last page was looked at."""
+IDLE = {"handled": 0, "failed": 0, "dead": 0, "handlers": {}}
+LONG = "a_type_with_a_name_of_sixty_letters_to_see_what_is_cut_off_ok"
+SCHEMA = {
+    "type": "object",
+    "required": ["number", "lines"],
+    "properties": {
+        "number": {"type": "string", "description": "What stands on the paper.", "maxLength": 20},
+        "paid_at": {"type": "string", "format": "date-time"},
+        "lines": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["price"],
+                "properties": {"price": {"type": "number", "minimum": 0}},
+            },
+        },
+    },
+}
+EXAMPLE = {"number": "2026-0042", "paid_at": "2026-01-02T03:04:05Z", "lines": [{"price": 12.5}]}
+
+
+@pytest.fixture
+def windows(chromium: Browser, live_server: LiveServer) -> Iterator[Windows]:
+    """Windows on a hub."""
+    opened = Windows(chromium, live_server.url)
+    yield opened
+    opened.close()
+    live.stop()
+
+
+@pytest.fixture
+def anna(windows: Windows) -> User:
+    """An operator who may do everything."""
+    return User.objects.create_superuser("anna", "anna@example.com", "a-long-password")
+
+
+@pytest.fixture
+def town(windows: Windows) -> None:
+    """A bus with one of every trouble."""
+    Company.objects.create(pk=7, name="Nordwind Trading GmbH & Co. KG", last_event_at=timezone.now())
+    for step in range(60):
+        bus.event(ago=40 + (60 - step) * 37, company_id=7 if step % 3 else None)
+    for step, kind in enumerate(("order_created", "stock_movement", "order_confirmed", "order_shipped")):
+        about = {"entity_type": "order", "entity_id": "4711", "correlation_id": "checkout-4711"}
+        bus.event(kind, ago=30 - step * 4, service_name="order-service", data=ORDER, **about)
+    bus.event("order_created", ago=9, verdict="mismatch", fault="/total: the value is not of type “number”.")
+    bus.event(LONG, ago=8, stream=STREAM_EVENTS_CUSTOM, verdict="undeclared", service_name="reporting")
+    bus.event(
+        "", ago=7, verdict="undecodable", event_id="xerpium:events/1-0", service_name="", entity_type="", entity_id="",
+        data=None, extra={"payload": "\\x80\\x81 not an event", "token": "geheim"}, fault="event_type is missing.",
+    )  # fmt: skip
+    for step in range(14):
+        bus.letter(ago=220 - step, company_id=7)
+    bus.letter("", reason="undecodable", error="entity_id is text", attempts=1, handler="", group="mail-service-group")
+    first = bus.letter(ago=100, state="replayed", decided_by="operator:anna", decided_at=timezone.now())
+    bus.letter(ago=3, replay_of=first)
+    for seconds, stream in ((240, STREAM_EVENTS), (2, STREAM_EVENTS_CUSTOM), (1, STREAM_HUB)):
+        bus.publish(40, stream=stream, ago=seconds)
+        for group in ("hub-journal", "hub-core"):
+            bus.read_by(group, f"{group}-host-0", 40, stream=stream)
+    for group in ("hub-journal", "hub-core"):
+        bus.consumer(group, f"{group}-host-0", seen_ago=LIVES, handlers={})
+    bus.read_by("stock-service-group", "stock-service-shop-1-0", 12, acknowledge=False)
+    bus.consumer("stock-service-group", "stock-service-shop-1-0", seen_ago=LIVES)
+    bus.consumer("stock-service-group", "stock-service-shop-2-0", seen_ago=LIVES, active=False, host="shop-2", **IDLE)
+    bus.consumer("stock-service-group", "stock-service-shop-3-0", seen_ago=90, active=False, host="shop-3")
+    bus.stood_still("stock-service-group", 200)
+    bus.read_by("mail-service-group", "mail-service-of-today")
+    bus.read_by("report-group", "report-1", 40)
+    bus.sampled(published=900)
+    bus.sampled(stream=STREAM_EVENTS_CUSTOM, published=120)
+    bus.sampled(stream=STREAM_HUB, published=30)
+    bus.sampled(group="stock-service-group", lag_seconds=260)
+    bus.sampled(group="hub-journal", lag_seconds=1.4)
+    EventTypeDeclaration.objects.create(
+        event_type="invoice_paid", service_name="invoice-service", schema=SCHEMA, example=EXAMPLE,
+        description="An invoice was paid in full. Published once, when the last payment was matched.",
+    )  # fmt: skip
+    bus.event("invoice_paid", ago=5, stream=STREAM_EVENTS_CUSTOM, service_name="invoice-service", data=EXAMPLE)
+    for kind, number in (("product_created", 1204), ("invoice_paid", 12), (LONG, 3), ("order_created", 88)):
+        bus.hour(kind, number)
+
+
+ORDER = {
+    "number": "2026-0815",
+    "total": "129.90",
+    "customer": {"id": 42, "name": "Ada <b>Lovelace</b>", "api_key": "geheim"},
+    "lines": [{"product": 11, "quantity": 2}, {"product": 12, "quantity": 1}],
+    "note": None,
+    "express": True,
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the address of every kind of page."""
+    order = JournalEntry.objects.filter(event_type="stock_movement").get().pk
+    undecodable = JournalEntry.objects.filter(verdict="undecodable").get().pk
+    waiting = DeadLetter.objects.filter(state="waiting", replay_of=None).exclude(event_type="").first()
+    replayed = DeadLetter.objects.get(state="replayed").pk
+    assert waiting
+    return {
+        "overview": "/admin/events/",
+        "journal": "/admin/events/journalentry/",
+        "event": f"/admin/events/journalentry/{order}/change/",
+        "undecodable": f"/admin/events/journalentry/{undecodable}/change/",
+        "groups": "/admin/events/groups/",
+        "group": "/admin/events/groups/stock-service-group/",
+        "others-group": "/admin/events/groups/mail-service-group/",
+        "letters": "/admin/events/deadletter/",
+        "letters-any": "/admin/events/deadletter/?state=any",
+        "letter": f"/admin/events/deadletter/{waiting.pk}/change/",
+        "replayed": f"/admin/events/deadletter/{replayed}/change/",
+        "decide": "/admin/events/deadletter/decide/replay/?all=1",
+        "types": "/admin/events/types/",
+        "type": "/admin/events/types/invoice_paid/",
+        "standard": "/admin/events/types/order_created/",
+        "undeclared": f"/admin/events/types/{LONG}/",
+        "outbox": "/admin/events/outboxentry/",
+    }
+
+
+def inaccessible(window: Window) -> list[str]:
+    """Return what axe finds wrong with the page, serious and worse, outside of Unfold's own frame around it."""
+    found = Axe().run(window.page, {"include": [["#content"]]}).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"][:3]
+    ]
+
+
+@pytest.mark.usefixtures("town")
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW), ("dark", WIDE), ("light", MIDDLE)])
+def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
+    window = windows.open(anna, theme=theme, size=size)
+    faults = {}
+    for name, path in pages().items():
+        window.open(path)
+        screenshot(window, f"{name}-{theme}-{size[0]}")
+        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
+        faults[name] = window.faults + sideways + inaccessible(window)
+        window.faults = []
+    assert faults == {name: [] for name in faults}
