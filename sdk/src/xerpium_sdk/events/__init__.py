@@ -38,11 +38,11 @@ from xerpium_sdk.events.subscriptions import BatchHandler, Handler, Received
 from xerpium_sdk.wire.envelope import DecodeError, Envelope, EventPayload, EventType
 
 __all__ = [
-    "BatchFailed",
     "AsyncEventPublisher",
+    "BatchFailed",
     "BatchHandler",
-    "BusError",
     "BulkProcessingPattern",
+    "BusError",
     "Claim",
     "ClaimingStore",
     "DecodeError",

@@ -120,8 +120,8 @@ class AsyncEventPublisher:
     ) -> str:
         """Publish what happened to an object and return the ``event_id``.
 
-        Its ``id`` and ``company_id`` are the event's, its class names the entity; ``data`` holds ``action``, its text as
-        ``entity_name``, ``changed_fields`` if there are any, and its ``name``, ``code`` and ``email`` where it has such.
+        Its ``id`` and ``company_id`` are the event's, its class names the entity; ``data`` holds ``action``, its text
+        as ``entity_name``, ``changed_fields`` if there are any, and ``name``, ``code``, ``email`` where it has such.
 
         Raises:
             InvalidEvent, PublishFailed: as `publish_event` does.
@@ -136,8 +136,8 @@ class AsyncEventPublisher:
 
         Raises:
             InvalidEvent: some cannot be published as they are; nothing was sent.
-            PublishFailed: Redis did not confirm them. Only when a stream is a key of another type, it has taken those of
-                the other stream; then ``event_ids`` are the ones that it has not.
+            PublishFailed: Redis did not confirm them. Only when a stream is a key of another type, it has taken those
+                of the other stream; then ``event_ids`` are the ones that it has not.
         """
         envelopes = list(events)
         if not envelopes:
