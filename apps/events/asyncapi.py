@@ -36,6 +36,29 @@ _DEAD_FIELDS = {
     "dead_stream_id": "Its id in that stream.",
     "dead_at": "When the group gave up.",
 }
+_REQUEST = {
+    "type": "object",
+    "required": ["request_id", "request_type", "reply_to", "deadline"],
+    "properties": {
+        "request_id": {"type": "string"},
+        "request_type": {"type": "string", "description": "What is asked."},
+        "reply_to": {"type": "string", "description": "The stream for the reply."},
+        "deadline": {"type": "integer", "description": "Unix milliseconds; later replies are dropped."},
+        "data": {"description": "Any JSON value."},
+    },
+}
+_REPLY = {
+    "type": "object",
+    "required": ["request_id"],
+    "properties": {
+        "request_id": {"type": "string"},
+        "data": {"description": "Any JSON value."},
+        "error": {
+            "type": "object",
+            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+        },
+    },
+}
 
 
 def document(types: Iterable[EventTypeView], *, hub_url: str, version: str) -> dict[str, Any]:
@@ -115,6 +138,17 @@ def _channels(listed: tuple[EventTypeView, ...]) -> dict[str, Any]:
             ),
             "parameters": {"group": {"description": "The consumer group."}},
         },
+        "requests": {
+            **_channel(
+                keys.stream_of_requests("{service}"), "Requests", "What other services ask of one.", ["Request"]
+            ),
+            "parameters": {"service": {"description": "The service that is asked."}},
+        },
+        # Each request says where its reply belongs, and AsyncAPI wants no address here then.
+        "replies": {
+            **_channel("", "Replies", "The answers to one requester, on the stream that its requests name.", ["Reply"]),
+            "address": None,
+        },
     }
 
 
@@ -139,10 +173,22 @@ def _operations() -> dict[str, Any]:
         "giveUp": ("send", "dead", "Give up on a message, in the transaction that acknowledges it."),
         "handleReplays": ("receive", "replay", "Handle again what was given up, once an operator says so."),
     }
-    return {
+    operations: dict[str, Any] = {
         name: {"action": action, "channel": _ref("channels", channel), "summary": summary}
         for name, (action, channel, summary) in told.items()
     }
+    reply = {"address": {"location": "$message.payload#/reply_to"}, "channel": _ref("channels", "replies")}
+    for name, action, summary in (
+        ("ask", "send", "Ask another service; the reply comes before the deadline or not at all."),
+        ("answer", "receive", "Answer what others ask."),
+    ):
+        operations[name] = {
+            "action": action,
+            "channel": _ref("channels", "requests"),
+            "summary": summary,
+            "reply": reply,
+        }
+    return operations
 
 
 def _components(listed: tuple[EventTypeView, ...]) -> dict[str, Any]:
@@ -226,6 +272,8 @@ def _hub_messages() -> dict[str, Any]:
             "headers": {"type": "object", "allOf": [declared, {"properties": {"service_name": {"const": _HUB}}}]},
             "correlationId": _ref("components", "correlationIds", "Correlation"),
         },
+        "Request": _asked("Request", "service_request", "What one service asks of another.", _REQUEST),
+        "Reply": _asked("Reply", "service_reply", "`data`, or `error` when the other failed.", _REPLY),
         "DeadLetter": {
             **shared,
             "name": "DeadLetter",
@@ -240,6 +288,24 @@ def _hub_messages() -> dict[str, Any]:
             "summary": "All fields of the original entry, and where it comes from.",
             "headers": {"type": "object", "properties": replay, "required": list(replay)},
         },
+    }
+
+
+def _asked(name: str, event_type: str, summary: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": name,
+        "summary": summary,
+        "contentType": "application/json",
+        "headers": {
+            "type": "object",
+            "allOf": [
+                _ref("components", "schemas", "DeclaredEnvelope"),
+                {"properties": {"event_type": {"const": event_type}}},
+            ],
+        },
+        "correlationId": {"location": "$message.payload#/request_id"},
+        "payload": payload,
     }
 
 

@@ -33,6 +33,7 @@ ALLOWED = {
         *("action", "channel", "title", "summary", "description", "security", "tags", "externalDocs", "bindings"),
         *("traits", "messages", "reply"),
     },
+    "reply": {"address", "channel", "messages"},
     "message": {
         *("headers", "payload", "correlationId", "contentType", "name", "title", "summary", "description", "tags"),
         *("externalDocs", "bindings", "examples", "traits", "deprecated"),
@@ -96,6 +97,7 @@ def _document(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _each(components.get("correlationIds", {}), "/components/correlationIds", _correlation)
     yield from _references(document, document, "")
     yield from _messages_of_operations(document)
+    yield from _addresses_of_replies(document)
 
 
 def _map(document: Mapping[str, Any], kind: str, check: Check) -> Iterator[str]:
@@ -152,6 +154,10 @@ def _operation(found: Any, at: str) -> Iterator[str]:
     yield from _shape("operation", found, at)
     if found.get("action") not in ("send", "receive"):
         yield f"{at}/action: send or receive"
+    if "reply" in found:
+        yield from _shape("reply", found["reply"], f"{at}/reply")
+        if "address" in found["reply"]:
+            yield from _correlation(found["reply"]["address"], f"{at}/reply/address")
     if not _is_reference(found.get("channel")) or not found["channel"]["$ref"].startswith("#/channels/"):
         yield f"{at}/channel: a reference to a channel"
 
@@ -163,6 +169,14 @@ def _messages_of_operations(document: Mapping[str, Any]) -> Iterator[str]:
         for index, message in enumerate(operation.get("messages", [])):
             if not _is_reference(message) or not message["$ref"].startswith(home):
                 yield f"/operations/{name}/messages/{index}: a reference to a message of its channel"
+
+
+def _addresses_of_replies(document: Mapping[str, Any]) -> Iterator[str]:
+    """Where messages say to which address a reply goes, its channel has none of its own."""
+    for name, operation in document.get("operations", {}).items():
+        reply = operation.get("reply", {})
+        if "address" in reply and resolve(document, reply["channel"]["$ref"]).get("address") is not None:
+            yield f"/operations/{name}/reply/channel: its address is null"
 
 
 def _message(found: Any, at: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from jsonschema_rs import Draft7Validator
 
 from apps.events import declarations, services
 from tests.contract.asyncapi import complaints, resolve
+from xerpium_sdk.events.patterns import messages
 from xerpium_sdk.wire.envelope import FIELDS, Envelope, EventType
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_EVENTS_DEAD, STREAM_HUB
 
@@ -64,6 +65,8 @@ def test_the_check_finds_what_is_wrong() -> None:
         ("/operations/publishEvents", "action", "publish"),
         ("/operations/publishEvents", "channel", {"$ref": "#/channels/nothing"}),
         ("/operations/publishEvents", "messages", [{"$ref": "#/components/messages/product_updated"}]),
+        ("/channels/replies", "address", "x"),
+        ("/operations/ask/reply", "address", {"location": "reply_to"}),
         ("/components/messages/product_updated", "payload", {"type": "objekt"}),
         ("/components/messages/product_updated", "headers", {"type": "string"}),
         ("/components/messages/product_updated", "examples", [{}]),
@@ -84,6 +87,8 @@ def test_it_describes_every_standard_type_and_every_stream() -> None:
         "hub": STREAM_HUB,
         "dead": STREAM_EVENTS_DEAD,
         "replay": "xerpium:events:replay:{group}",
+        "requests": "xerpium:requests:{service}",
+        "replies": None,
     }
     assert channels["events"]["messages"].keys() == {*EventType}
     assert channels["custom"]["messages"] == {}
@@ -134,6 +139,25 @@ def test_messages_on_the_wire_are_what_the_document_says() -> None:
                 assert list(Draft7Validator(schema).iter_errors(example[part])) == [], name
             assert Envelope.decode(example["headers"]).data == example["payload"]
     assert "examples" in document["components"]["messages"]["parcel_scanned"]
+
+
+def test_requests_and_replies_are_what_the_document_says() -> None:
+    schemas = {name: one["payload"] for name, one in read()["components"]["messages"].items()}
+    asked = messages.make_request(
+        service_name="shop",
+        request_id="r1",
+        request_type="stock",
+        reply_to="xerpium:replies:shop-1",
+        data={"sku": 7},
+        company_id=7,
+        user_id=None,
+        correlation_id=None,
+    )
+    request = Draft7Validator(schemas["Request"])
+    assert {one.message for one in request.iter_errors(dict(asked.data))} <= {'"deadline" is a required property'}
+    assert asked.event_type == messages.REQUEST
+    for reply in ({"request_id": "r1", "data": 3}, {"request_id": "r1", "error": {"type": "KeyError", "message": "7"}}):
+        assert Draft7Validator(schemas["Reply"]).is_valid(reply)
 
 
 def test_anybody_may_read_it_and_nobody_learns_of_a_companys_types(settings: Any) -> None:
