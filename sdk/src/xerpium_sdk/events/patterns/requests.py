@@ -327,8 +327,7 @@ class RequestResponsePattern:
             raw=True,
             concurrency=self._concurrency,
             timeout=NEVER,
-            # One more, for those that were read and not begun when their reader died.
-            max_attempts=self._deliveries + 1,
+            max_attempts=self._deliveries,
             retry_seconds=(LOST_SECONDS, LOST_SECONDS),
             name=f"{self.service_name}.requests",
         )(self._responder.answer)
