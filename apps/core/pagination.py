@@ -6,7 +6,7 @@ others. It is opaque to callers and gives no right, so it is not signed, only ch
 
 from base64 import b64decode, urlsafe_b64encode
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -23,6 +23,8 @@ from apps.core.serializers import Query
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
+MAX_PAGE_BYTES = 8 * 1024 * 1024
+_CHUNK = 50
 
 Item = TypeVar("Item")
 Key = tuple[Any, ...]
@@ -54,8 +56,12 @@ def paginate(
     request: Request,
     *,
     key: Callable[[Item], Key] | tuple[str, ...],
+    weigh: Callable[[Item], int] | None = None,
 ) -> Page[Item]:
     """Return the page of ``items`` that ``limit`` and ``cursor`` of ``request`` ask for.
+
+    ``weigh`` tells the size of a row in bytes where rows may be large: a page ends before it has more than
+    ``MAX_PAGE_BYTES`` (but has one row at least), and no more than that is read.
 
     A QuerySet is ordered here: ``key`` names fields that are never null and together unique, all ascending or all
     with ``-`` for descending, as ``("-created_at", "-id")``. A sequence is ordered by ``key`` already, ascending;
@@ -68,7 +74,7 @@ def paginate(
     if isinstance(items, QuerySet):
         if callable(key):
             raise TypeError("The key of a QuerySet is a tuple of field names.")
-        return _page_of_rows(items, key, limit, after)
+        return _page_of_rows(items, key, limit, after, weigh)
     if not callable(key):
         raise TypeError("The key of a sequence is a function.")
     return _page_of_sequence(items, key, limit, after)
@@ -121,15 +127,37 @@ def _shape(key: Key) -> list[type]:
     return [type(value) for value in key]
 
 
-def _page_of_rows(rows: "QuerySet[Any, Item]", fields: tuple[str, ...], limit: int, after: Key | None) -> Page[Item]:
+def _page_of_rows(
+    rows: "QuerySet[Any, Item]",
+    fields: tuple[str, ...],
+    limit: int,
+    after: Key | None,
+    weigh: Callable[[Item], int] | None,
+) -> Page[Item]:
     names = tuple(name.removeprefix("-") for name in fields)
     descending = fields[0].startswith("-")
     if any(name.startswith("-") != descending for name in fields):
         raise TypeError("The fields of a key are all ascending or all descending.")
     if after is not None:
         rows = rows.filter(_beyond(names, _values(rows.model, names, after), "lt" if descending else "gt"))
-    found = list(rows.order_by(*fields)[: limit + 1])
+    asked = rows.order_by(*fields)[: limit + 1]
+    if weigh is None:
+        found = list(asked)
+    else:
+        found, limit = _light(asked.iterator(chunk_size=_CHUNK), limit, weigh)
     return _cut(found, limit, lambda row: tuple(_field(row, name) for name in names))
+
+
+def _light(rows: Iterator[Item], limit: int, weigh: Callable[[Item], int]) -> tuple[list[Item], int]:
+    """Return rows up to and with the one that is too much for a page, and how many belong to the page."""
+    found: list[Item] = []
+    weight = 0
+    for row in rows:
+        found.append(row)
+        weight += weigh(row)
+        if weight > MAX_PAGE_BYTES and len(found) > 1:
+            return found, min(limit, len(found) - 1)
+    return found, limit
 
 
 def _cut(found: list[Item], limit: int, key: Callable[[Item], Key]) -> Page[Item]:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.core import pagination
 from apps.core.access import Caller
 from apps.events import selectors
 from apps.events.journal import Journal
@@ -263,6 +264,19 @@ def test_a_search_that_takes_too_long_is_given_up(history: Api, monkeypatch: pyt
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone()[0] != "50ms"
+
+
+def test_a_page_of_large_events_is_short(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pagination, "MAX_PAGE_BYTES", 10_000)
+    for number in range(1, 8):
+        journalled(number, data={"text": "a" * (20_000 if number == 4 else 4_000)})
+    journalled(8, data=None)
+    pages, query = [], "limit=5"
+    while query:
+        page = api.get(f"/events?{query}").json()
+        pages.append([one["entity_id"] for one in page["results"]])
+        query = f"limit=5&cursor={page['next']}" if page["next"] else ""
+    assert pages == [[8, 7, 6], [5], [4], [3, 2], [1]]
 
 
 # --- Companies --------------------------------------------------------------------------------------------------------

@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import psycopg
 from django.db import OperationalError, connection, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast, Coalesce, Length
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
@@ -32,6 +35,7 @@ __all__ = ["EventListView", "EventView"]
 
 SEARCH_SECONDS = 5.0
 _ROW_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+_SIZE = Coalesce(Length(Cast("data", TextField())), 0) + Coalesce(Length(Cast("extra", TextField())), 0)
 _IDS = UUID("5e7b0c4e-5f0d-4d0e-9c3c-0f6c2f6b9a11")
 """The namespace of event ids that follow from an Idempotency-Key."""
 
@@ -66,7 +70,7 @@ class EventListView(HubView):
         """
         found = selectors.journal(companies=caller_of(request).companies, **filters_of(self.query))
         with _bounded(SEARCH_SECONDS):
-            page = paginate(found, request, key=("-id",))
+            page = paginate(found.annotate(size=_SIZE), request, key=("-id",), weigh=attrgetter("size"))
         return Response(page.as_json(answers.journal_entry))
 
     @extend_schema(
