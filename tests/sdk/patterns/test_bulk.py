@@ -59,6 +59,11 @@ def make(
     return BulkProcessingPattern(size, seconds, store, **{"retry_seconds": AT_ONCE, **options})
 
 
+def add_all(bulk: BulkProcessingPattern[int], number: int) -> None:
+    for item in range(number):
+        bulk.add(item)
+
+
 # --- when a batch is handed over
 
 
@@ -164,7 +169,7 @@ def test_a_coroutine_needs_no_loop_of_the_caller() -> None:
 def test_threads_add_and_flush() -> None:
     store = Store()
     bulk = make(store, 7, max_pending=14)
-    threads = [threading.Thread(target=lambda: [bulk.add(number) for number in range(50)]) for _ in range(4)]
+    threads = [threading.Thread(target=add_all, args=(bulk, 50)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -286,12 +291,12 @@ async def test_a_processor_that_would_end_the_thread_fails_like_others(error: Ba
 async def test_adding_stops_when_as_many_failed_as_may_wait() -> None:
     bulk = make(Store(set(range(100))), 2, max_pending=4)
 
-    async def add_all() -> None:
+    async def add_many() -> None:
         for number in range(100):
             await bulk.add_to_batch(number)
 
     with pytest.raises(BatchFailed) as caught:
-        await add_all()
+        await add_many()
     assert 4 <= len(caught.value.items) <= 8
     with pytest.raises(BatchFailed):
         await bulk.aclose()
@@ -344,7 +349,7 @@ def test_adding_in_threads_waits_too() -> None:
     store = Store()
     store.gate.clear()
     bulk = make(store, 2, max_pending=4)
-    thread = threading.Thread(target=lambda: [bulk.add(number) for number in range(10)])
+    thread = threading.Thread(target=add_all, args=(bulk, 10))
     thread.start()
     wait_until(lambda: bulk.metrics.snapshot().added == 4 and store.calls, description="the pattern to be full")
     assert thread.is_alive()
@@ -393,6 +398,7 @@ def test_numbers_that_make_no_sense_are_refused(options: dict[str, Any]) -> None
 
 async def test_what_blocks_is_refused_on_a_loop() -> None:
     bulk = make(Store())
-    for call in (lambda: bulk.add(1), bulk.flush, bulk.close):
+    calls: list[Callable[[], None]] = [lambda: bulk.add(1), bulk.flush, bulk.close]
+    for call in calls:
         with pytest.raises(RuntimeError, match="await"):
             call()

@@ -33,9 +33,10 @@ def make_consumer() -> EventConsumer:
 
 
 def test_nothing_is_acknowledged_before_it_is_processed(bus: Any) -> None:
-    gate, seen = threading.Event(), []
+    begun, gate, seen = threading.Event(), threading.Event(), list[int]()
 
     def store(events: list[Envelope]) -> None:
+        begun.set()
         gate.wait(20)
         seen.extend(numbers_of(events))
 
@@ -43,7 +44,7 @@ def test_nothing_is_acknowledged_before_it_is_processed(bus: Any) -> None:
     consumer, bulk = make_consumer(), BulkProcessingPattern(10, 0.05, store)
     bulk.attach(consumer, EventType.PRODUCT_CREATED)
     with consumer:
-        wait_until(lambda: bulk.metrics.snapshot().added == 3, 10, "the batch to be begun")
+        assert begun.wait(10)
         assert pending(bus) == 3
         gate.set()
         wait_until(lambda: not pending(bus), 10, "everything to be acknowledged")

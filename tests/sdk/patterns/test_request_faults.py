@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ async def wait_for(predicate: Callable[[], Any], seconds: float = 15.0) -> Any:
 def begun_in(log: Path) -> list[tuple[int, str]]:
     lines = log.read_text().splitlines() if log.exists() else []
     return [(int(pid), request_id) for pid, request_id in map(str.split, lines)]
+
+
+def has_begun(log: Path, times: int) -> bool:
+    return len(begun_in(log)) == times
 
 
 # --- services that die
@@ -71,7 +76,7 @@ async def test_a_request_that_kills_whoever_gets_it_ends(
     asking = asyncio.create_task(asker.send_request("pricing", "get_price", {"id": 7}, timeout=50))
     for number in range(1, 4):
         process = start_service(log, 60.0)
-        await wait_for(lambda number=number: len(begun_in(log)) == number)
+        await wait_for(partial(has_begun, log, number))
         process.kill()
     start_service(log, 60.0)
     await wait_for(lambda: bus.xlen(STREAM_EVENTS_DEAD) == 1)

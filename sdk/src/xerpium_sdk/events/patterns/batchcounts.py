@@ -16,11 +16,11 @@ class BulkSnapshot:
     """One pattern since it was made."""
 
     added: int
-    """Items that were added, or came from the consumer that the pattern is attached to (each time they came)."""
+    """Items that were added, or were processed for a consumer that the pattern is attached to."""
     processed: int
     """Items whose batch the processor took."""
     failed: int
-    """Items that were given up."""
+    """Items that were given up; those of a consumer are counted there."""
     retried: int
     """Further tries of items that failed alone."""
     batches: int

@@ -9,7 +9,7 @@ import inspect
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
 from functools import partial
@@ -29,8 +29,10 @@ __all__ = ["BatchFailed", "BulkProcessingPattern"]
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-Processor: TypeAlias = Callable[[list[Any]], object] | Callable[[list[Any]], Awaitable[object]]
-OnFailed: TypeAlias = Callable[[Any, Exception], object] | Callable[[Any, Exception], Awaitable[object]]
+Processor: TypeAlias = Callable[[list[Item]], object]
+"""A function or coroutine function of a list of items."""
+OnFailed: TypeAlias = Callable[[Item, Exception], object]
+"""A function or coroutine function of an item and its last error."""
 
 LOOK_SECONDS = 0.5
 """How often a wait looks whether the process is ending."""
@@ -95,9 +97,9 @@ class BulkProcessingPattern(Generic[Item]):
         self,
         batch_size: int = 10,
         batch_timeout: float = 5,
-        processor: Processor | None = None,
+        processor: Processor[Item] | None = None,
         *,
-        on_failed: OnFailed | None = None,
+        on_failed: OnFailed[Item] | None = None,
         max_pending: int | None = None,
         attempts: int = 3,
         retry_seconds: tuple[float, float] = (0.1, 5.0),
@@ -212,17 +214,18 @@ class BulkProcessingPattern(Generic[Item]):
         Size, time and tries are those of this pattern; what fails goes to the dead letters of the consumer's group.
         ``options`` as for `EventConsumer.on_batch`.
         """
-        metrics, processor = self.metrics, self.processor
+        metrics = self.metrics
+        processor: Callable[..., Any] = self.processor
 
         def process(events: list[Any]) -> None:
-            metrics.count(added=len(events))
             with metrics.call(len(events)):
                 processor(events)
+            metrics.count(added=len(events))
 
         async def process_on_loop(events: list[Any]) -> None:
-            metrics.count(added=len(events))
             with metrics.call(len(events)):
-                await processor(events)  # type: ignore[misc]
+                await processor(events)
+            metrics.count(added=len(events))
 
         settings = {
             "max_attempts": self._attempts,
