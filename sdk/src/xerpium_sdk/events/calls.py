@@ -63,7 +63,7 @@ def arguments_of(subscription: Subscription, deliveries: Sequence[Delivery]) -> 
     if not batching.raw:
         return [delivery.envelope for delivery in deliveries]
     return [
-        Received(one.stream, one.entry_id.decode(), dict(fields_of(one.fields)), one.envelope, one.fault)
+        Received(one.stream, one.entry_id.decode(), fields_of(one.fields), one.envelope, one.fault)
         for one in deliveries
     ]
 

@@ -7,7 +7,7 @@ words.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -115,8 +115,8 @@ def _by_position(flat: Sequence[bytes], text_ids: bool) -> Envelope:
     blank.data = loaded
     blank.version = _texts[version] or "1.0"
     blank.correlation_id = correlation_id.decode() or None
-    blank.__class__ = cast(Any, Envelope)
-    return cast(Envelope, blank)
+    blank.__class__ = Envelope  # type: ignore[assignment]
+    return blank  # type: ignore[return-value]
 
 
 def _any_id(value: bytes) -> int | str | None:

@@ -1,6 +1,6 @@
 """The arithmetic of stream ids, and the fields of an entry as they came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 __all__ = ["BEGINNING", "fields_of", "id_before", "id_key"]
 
@@ -22,6 +22,6 @@ def id_before(entry_id: str | bytes) -> str:
     return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds else BEGINNING
 
 
-def fields_of(flat: Sequence[bytes]) -> Mapping[bytes, bytes]:
+def fields_of(flat: Sequence[bytes]) -> dict[bytes, bytes]:
     """Return ``[name, value, name, value…]``, as Redis sends an entry, by name; of a name that repeats the last."""
     return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -38,7 +38,10 @@ class Preparation:
         """Return whether Redis has to be asked or told before ``units`` are begun."""
         if self._store is not None or self._suspects:
             return True
-        return any(isinstance(unit, Delivery) and unit.suspect for unit in units)
+        for unit in units:
+            if unit.__class__ is Delivery and unit.suspect:
+                return True
+        return False
 
     def prepare(self, units: Sequence[Unit], consumer: str, now: float) -> list[Unit]:
         """Return what may be begun.

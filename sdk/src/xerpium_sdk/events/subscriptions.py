@@ -1,9 +1,9 @@
 """Which function handles which type of event, and how."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from xerpium_sdk.wire.envelope import Envelope
 
@@ -18,13 +18,12 @@ BatchHandler: TypeAlias = Callable[[Sequence[Any]], object] | Callable[[Sequence
 """A function or coroutine function of a list of `Envelope`, or of `Received` when it was registered as raw."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One entry as a raw batch handler gets it; ``envelope`` is None when it cannot be read, and ``fault`` says why."""
 
     stream: str
     entry_id: str
-    fields: dict[bytes, bytes]
+    fields: Mapping[bytes, bytes]
     envelope: Envelope | None
     fault: str = ""
 

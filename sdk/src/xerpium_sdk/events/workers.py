@@ -163,18 +163,55 @@ class ThreadPool:
         now = clock()
         end = now + STRETCH_SECONDS
         while not worker.abandoned and now < end:
+            if self._plain is not None:
+                now = self._singles(worker, now, end)
             try:
                 unit = ready.popleft()
             except IndexError:
                 return
             if isinstance(unit, Delivery):
-                now = self._one(worker, unit, unit, now)[1] if self._may_begin(unit, now) else clock()
-                continue
-            if self._subscription.batching is None:
+                if self._may_begin(unit, now):
+                    self._one(worker, unit, unit, now)
+            elif self._subscription.batching is None:
                 self._run(worker, unit)
             else:
                 self._batch(worker, unit, now)
             now = clock()
+
+    def _singles(self, worker: _Worker, since: float, end: float) -> float:
+        """Call the handler with single events while such are ready: `_one`, without a call for each; return the time."""
+        desk, ready, function, handled = self._desk, self.ready, self._plain, event_in_hand.set
+        outbox, clock = desk.outbox, desk.clock
+        error: BaseException | None
+        if function is None:
+            return since
+        while since < end and not worker.abandoned:
+            if desk.paused or desk.stopping or since >= desk.begin_until:
+                break
+            try:
+                unit = ready.popleft()
+            except IndexError:
+                break
+            if not isinstance(unit, Delivery):
+                ready.appendleft(unit)
+                break
+            worker.since, worker.turn, worker.delivery = since, unit.turn, unit
+            worker.unit = unit
+            event = unit.envelope
+            handled(event)
+            try:
+                function(event)
+            except BaseException as caught:
+                error, verdict = caught, self._meaning(caught)
+            else:
+                error, verdict = None, Verdict.DONE
+            worker.unit = None
+            now = clock()
+            outbox.append((verdict, unit, unit, worker.turn, error, now - since))
+            if not desk.rung:
+                desk.ring()
+            since = now
+        return since
 
     def _may_begin(self, unit: Unit, now: float) -> bool:
         """Return whether something new may be begun; otherwise put ``unit`` back on the desk."""
