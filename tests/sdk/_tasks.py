@@ -1,11 +1,12 @@
 """What the SDK's async tests wait with; `_threads` is its twin."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from tests.support.wait import wait_until_async
 
-__all__ = ["wait_until"]
+__all__ = ["gather", "wait_until"]
 
 T = TypeVar("T")
 
@@ -17,3 +18,8 @@ async def wait_until(predicate: Callable[[], T], *, description: str) -> T:
         return predicate()
 
     return await wait_until_async(value, description=description)
+
+
+async def gather(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """Return what ``calls`` return, all begun at once."""
+    return list(await asyncio.gather(*(call() for call in calls)))
