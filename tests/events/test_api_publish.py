@@ -344,6 +344,20 @@ def test_another_companys_type_is_not_declared(api: Api, come_in_as: Any) -> Non
     assert faults_of(api.post("/events", parcel())) == {("/event_type", "undeclared")}
 
 
+def test_what_a_company_declares_holds_for_its_own_events(api: Api) -> None:
+    declare(company_id=7, schema={"required": ["gate"]})
+    declare("product_updated", "product-service", company_id=7, schema={"required": ["name"]})
+    for company_id in (None, 8):
+        answer = api.post("/events", parcel(company_id=company_id, data={"gate": 1}))
+        assert faults_of(answer) == {("/company_id", "other_company")}
+        assert api.post("/events", event(company_id=company_id)).status_code == 201
+    assert faults_of(api.post("/events", [parcel(company_id=7), event(company_id=7)])) == {
+        ("/0/data/gate", "required"),
+        ("/1/data/name", "required"),
+    }
+    assert api.post("/events", parcel(company_id=7, data={"gate": 1})).status_code == 201
+
+
 # --- Repeats ----------------------------------------------------------------------------------------------------------
 
 

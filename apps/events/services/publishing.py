@@ -36,7 +36,8 @@ def events_publish(
         pointers: where each event stands in the request (default: ``/0``, ``/1``, …).
 
     Raises:
-        InvalidInput: a type is undeclared, data does not fit its schema, or consumers could not read an event.
+        InvalidInput: a type is undeclared or another company's, data does not fit its schema, or consumers could not
+            read an event.
         Unavailable: Redis is away or full, or the journal is so far behind that entries would be lost. When Redis went
             away in between, the events may be there: sending them again with the same ``event_id`` does no harm.
     """
@@ -75,6 +76,12 @@ def _faults(
             text = f"Nobody has declared the event type {name!r}: POST it to events/types/ first.{hints.of(name)}"
             found.append(FieldError(f"{pointer}/event_type", "undeclared", text))
             continue
+        if declaration is not None and declaration.company_id not in (None, envelope.company_id):
+            # As the journal has it: what a company declares holds for its own events.
+            if envelope.event_type not in SEED_TYPES:
+                text = f"The type is one of company {declaration.company_id}, and so are its events."
+                found.append(FieldError(f"{pointer}/company_id", "other_company", text))
+            declaration = None
         found += data_faults(declaration.schema if declaration else None, envelope.data, f"{pointer}/data")
         found += _unreadable(envelope, pointer)
     return found
