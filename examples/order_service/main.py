@@ -10,10 +10,13 @@ import httpx2
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from xerpium_sdk.fastapi import follow, join
+from xerpium_sdk.events import AsyncEventPublisher, EventConsumer, PublishFailed
+from xerpium_sdk.fastapi import consume, follow, join, publish
 from xerpium_sdk.registry import Registration, ServiceRecord, Status
 from xerpium_sdk.wire.problems import Problem
 
+from .events import SERVICE as NAME
+from .events import Sales
 from .orders import NewOrder, Order, Orders, UnknownOrder
 from .products import SERVICE, Products, ProductsUnavailable, UnknownProduct
 
@@ -38,7 +41,9 @@ app = FastAPI(
 )
 catalog = follow(app, HUB_URL)
 products = Products(catalog, http)
-orders = Orders(products)
+publisher = publish(app, AsyncEventPublisher(NAME))
+sales = Sales(publisher, consume(app, EventConsumer(NAME)))
+orders = Orders(products, sales.order_placed)
 
 
 def status() -> Status:
@@ -50,7 +55,7 @@ member = join(
     app,
     HUB_URL,
     Registration(
-        name="order-service",
+        name=NAME,
         version=VERSION,
         host=HOST,
         port=PORT,
@@ -64,7 +69,7 @@ member = join(
         poll_interval_seconds=5,
     ),
     status=status,
-    details=lambda: {"orders": len(orders.all)},
+    details=lambda: {"orders": len(orders.all), "running_low": sorted(sales.running_low.values())},
 )
 
 
@@ -82,7 +87,7 @@ async def health() -> dict[str, Any]:
     """Say how this service is; the hub asks every few seconds."""
     known = catalog.get(SERVICE)
     return {
-        "service": "order-service",
+        "service": NAME,
         "version": VERSION,
         "status": status(),
         "timestamp": datetime.now(UTC).isoformat(),
@@ -102,9 +107,11 @@ async def list_orders() -> list[Order]:
     return list(orders.all.values())
 
 
-@app.post("/api/v1/orders", status_code=201, responses={503: {"description": "The product service is away."}})
+@app.post(
+    "/api/v1/orders", status_code=201, responses={503: {"description": "The product service or the event bus is away."}}
+)
 async def place_order(new: NewOrder) -> Order:
-    """Place an order; 422 for a product that is not there, 503 when nobody can tell its price."""
+    """Place an order; 422 for a product that is not there, 503 when nobody can tell its price or hear of the order."""
     return await orders.place(new)
 
 
@@ -130,6 +137,13 @@ async def unknown_product(request: Request, error: UnknownProduct) -> JSONRespon
 async def products_unavailable(request: Request, error: ProductsUnavailable) -> JSONResponse:
     """Answer 503: the order was not placed and may be sent again."""
     away = Problem(status=503, code="products_unavailable", title="Product service unavailable", detail=str(error))
+    return problem(away, {"Retry-After": "5"})
+
+
+@app.exception_handler(PublishFailed)
+async def nobody_heard(request: Request, error: PublishFailed) -> JSONResponse:
+    """Answer 503: the order was not placed and may be sent again."""
+    away = Problem(status=503, code="events_unavailable", title="Event bus unavailable", detail=str(error))
     return problem(away, {"Retry-After": "5"})
 
 

@@ -1,5 +1,6 @@
 """Orders, in memory, priced when they are placed."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -48,9 +49,9 @@ class UnknownOrder(LookupError):
 class Orders:
     """All orders, by id."""
 
-    def __init__(self, products: Products) -> None:
+    def __init__(self, products: Products, tell: Callable[[Order], Awaitable[None]]) -> None:
         self.all: dict[int, Order] = {}
-        self._products = products
+        self._products, self._tell = products, tell
         self._ids = count(1)
 
     def get(self, order_id: int) -> Order:
@@ -65,10 +66,13 @@ class Orders:
             raise UnknownOrder(f"There is no order {order_id}.") from error
 
     async def place(self, new: NewOrder) -> Order:
-        """Store an order at today's prices.
+        """Tell of an order at today's prices and store it.
+
+        Told first: an order that nobody hears of would never be delivered. With a database, both would be one
+        transaction (`xerpium_sdk.django` has the outbox for that).
 
         Raises:
-            UnknownProduct, ProductsUnavailable: then nothing is stored.
+            UnknownProduct, ProductsUnavailable, PublishFailed: then nothing is stored.
         """
         lines = [priced(line, await self._products.get(line.product_id)) for line in new.lines]
         order = Order(
@@ -78,6 +82,7 @@ class Orders:
             lines=lines,
             total=sum((line.total for line in lines), Decimal()),
         )
+        await self._tell(order)
         self.all[order.id] = order
         return order
 

@@ -1,4 +1,4 @@
-"""The product service: a REST API, a health endpoint, and one line that makes it a member of the hub."""
+"""The product service: a REST API, a health endpoint, one line to be a member of the hub, one to handle events."""
 
 import os
 from datetime import UTC, datetime
@@ -7,10 +7,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from xerpium_sdk.fastapi import join
+from xerpium_sdk.events import AsyncEventPublisher, EventConsumer
+from xerpium_sdk.fastapi import consume, join, publish
 from xerpium_sdk.registry import Registration
 from xerpium_sdk.wire.problems import Problem
 
+from .events import SERVICE, StockKeeper
 from .store import Category, DuplicateSku, NewCategory, NewProduct, Product, UnknownCategory, UnknownProduct, stocked
 
 VERSION = "1.4.0"
@@ -21,12 +23,14 @@ ADDRESS = f"http://{HOST}:{PORT}"
 
 app = FastAPI(title="Product service", description="Products and their categories.", version=VERSION)
 store = stocked()
+publisher = publish(app, AsyncEventPublisher(SERVICE))
+stock = StockKeeper(store, publisher, consume(app, EventConsumer(SERVICE)))
 
 join(
     app,
     HUB_URL,
     Registration(
-        name="product-service",
+        name=SERVICE,
         version=VERSION,
         host=HOST,
         port=PORT,
@@ -46,7 +50,7 @@ join(
 async def health() -> dict[str, Any]:
     """Say how this service is; the hub asks every few seconds."""
     return {
-        "service": "product-service",
+        "service": SERVICE,
         "version": VERSION,
         "status": "healthy",
         "timestamp": datetime.now(UTC).isoformat(),
@@ -77,7 +81,9 @@ async def list_products(category_id: int | None = None, q: str = "") -> list[Pro
 @app.post("/api/v1/products", status_code=201)
 async def add_product(new: NewProduct) -> Product:
     """Add a product; 422 for an unknown category, 409 for a SKU that is taken."""
-    return store.add_product(new)
+    product = store.add_product(new)
+    await stock.product_added(product)
+    return product
 
 
 @app.get("/api/v1/products/{product_id}", responses={404: {"description": "There is no such product."}})

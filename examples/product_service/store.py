@@ -26,6 +26,8 @@ class NewProduct(BaseModel):
     category_id: int
     price: Decimal = Field(ge=0, max_digits=12, decimal_places=2)
     currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
+    stock: int = Field(default=100, ge=0)
+    reorder_level: int = Field(default=10, ge=0)
 
 
 class Product(NewProduct):
@@ -84,6 +86,15 @@ class Store:
             return self.products[product_id]
         except KeyError as error:
             raise UnknownProduct(f"There is no product {product_id}.") from error
+
+    def take(self, product_id: int, quantity: int) -> Product | None:
+        """Take ``quantity`` out of the stock, and return the product as it is now; None when there is no such product.
+
+        The stock may go below zero: the order was accepted, and somebody has to see that it cannot be served.
+        """
+        if product := self.products.get(product_id):
+            product.stock -= quantity
+        return product
 
     def find(self, category_id: int | None, text: str) -> list[Product]:
         """Return the products of a category whose name or SKU contains ``text``."""

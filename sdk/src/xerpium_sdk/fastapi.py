@@ -1,5 +1,7 @@
-"""One line to join the hub, and one to follow its catalogue, for FastAPI and any other Starlette application."""
+"""One line to join the hub, to follow its catalogue, to publish and to handle events: FastAPI and Starlette apps."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,11 @@ from xerpium_sdk.wire.registry import Registration, Status
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-__all__ = ["follow", "join"]
+    from xerpium_sdk.events import AsyncEventPublisher, EventConsumer
+
+__all__ = ["consume", "follow", "join", "publish"]
+
+logger = logging.getLogger(__name__)
 
 
 def join(
@@ -38,6 +44,39 @@ def follow(app: "Starlette", hub: AsyncHubClient | str, *, zone: str | None = No
     catalog = AsyncCatalog(hub, zone=zone)
     _live_within(app, catalog)
     return catalog
+
+
+def publish(app: "Starlette", publisher: "AsyncEventPublisher") -> "AsyncEventPublisher":
+    """Close ``publisher`` when ``app`` ends, after the consumers that were added later."""
+    _live_within(app, publisher)
+    return publisher
+
+
+def consume(app: "Starlette", consumer: "EventConsumer") -> "EventConsumer":
+    """Let ``consumer`` handle events from the end of the application's own start to the beginning of its shutdown.
+
+    Handlers that are coroutine functions run on the application's event loop, others in threads. A Redis that is away
+    does not keep the application from starting; what waiting cannot heal (a wrong password) is logged, and the
+    application runs without events.
+    """
+    _live_within(app, _consuming(consumer))
+    return consumer
+
+
+@asynccontextmanager
+async def _consuming(consumer: "EventConsumer") -> AsyncIterator[None]:
+    task = asyncio.create_task(consumer.start_consuming(), name=f"events of {consumer.consumer_group}")
+    task.add_done_callback(_log_failure)
+    try:
+        yield
+    finally:
+        consumer.stop()
+        await asyncio.wait({task})
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("%s are not handled any more: %s", task.get_name(), error, exc_info=error)
 
 
 def _live_within(app: "Starlette", part: AbstractAsyncContextManager[object]) -> None:
