@@ -58,6 +58,12 @@ def test_what_comes_twice_is_stored_once() -> None:
     assert JournalEntry.objects.count() == 3
 
 
+def test_a_batch_is_stored_in_the_order_of_its_streams() -> None:
+    write(*(event(number) for number in range(1, 200)))
+    ids = JournalEntry.objects.order_by("id").values_list("stream_id", flat=True)
+    assert list(ids) == [f"{number}-0" for number in range(1, 200)]
+
+
 def test_once_also_when_midnight_lies_between() -> None:
     retention.journal_prepare(now=NOW)
     before, after = NOW.replace(hour=23, minute=59, second=59), NOW.replace(hour=0) + dt.timedelta(days=1)
