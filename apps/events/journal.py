@@ -32,11 +32,12 @@ _WRITE = f"""
 WITH written AS (
     INSERT INTO events_journalentry (recorded_at, {", ".join(COLUMNS)})
     SELECT %(now)s, {_ASSIGNED}
-    FROM (SELECT {_VALUES} FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS a(e, n) ORDER BY n) AS r
+    FROM (SELECT n, {_VALUES} FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS a(e, n)) AS r
     WHERE NOT EXISTS (
         SELECT FROM events_journalentry j
         WHERE j.event_id = r.event_id AND j.recorded_at >= %(yesterday)s AND j.recorded_at < %(today)s
     )
+    ORDER BY r.n
     ON CONFLICT DO NOTHING
     RETURNING event_type
 ), counted AS (
@@ -54,7 +55,7 @@ class Journal:
     """Writes entries; use one for each thread at a time."""
 
     def __init__(self) -> None:
-        self._judge = Judge(time.monotonic)
+        self._judge = Judge(time.monotonic, time.thread_time)
         self._prepared: dt.date | None = None
 
     def write(self, entries: Sequence[Received], *, now: dt.datetime) -> int:

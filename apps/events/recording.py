@@ -174,7 +174,7 @@ def _data(data: bytes) -> tuple[str | None, str | None]:
 
 
 def _is_odd(fields: Mapping[bytes, bytes]) -> bool:
-    return any(b"\0" in value for value in fields.values())
+    return b"\0" in b"".join(fields.values())
 
 
 def _beyond(fields: Mapping[bytes, bytes]) -> dict[str, str]:

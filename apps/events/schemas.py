@@ -61,14 +61,16 @@ class Schema:
             validate_formats=False,
             mask="the value",
         )
+        # Only references go deeper than the schema is written.
+        self._goes_deep = b'"$ref"' in orjson.dumps(document)
 
     def fits(self, data: Mapping[str, Any]) -> bool:
-        """Whether ``data`` is what the schema asks for; data that is nested too deeply is not."""
-        return is_shallow(data) and self._validator.is_valid(data)
+        """Whether ``data`` is what the schema asks for; data that is nested too deeply to be checked is not."""
+        return (not self._goes_deep or is_shallow(data)) and self._validator.is_valid(data)
 
     def faults(self, data: Mapping[str, Any]) -> list[FieldError]:
         """Return what is wrong with ``data``, at most ``MAX_FAULTS``, with pointers into it."""
-        if not is_shallow(data):
+        if self._goes_deep and not is_shallow(data):
             return [FieldError("", "too_deep", f"More than {MAX_DEPTH} levels are not checked.")]
         found = (fault for error in self._validator.iter_errors(data) for fault in _told(error))
         return list(islice(found, MAX_FAULTS))
