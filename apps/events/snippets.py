@@ -1,7 +1,7 @@
 """Code and commands that people copy from the catalogue: to declare a type, to publish it, and to handle it. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xerpium_sdk.wire.envelope import EventType
@@ -29,22 +29,22 @@ def _type(event_type: str) -> str:
 
 def literal(value: Any, *, indent: int = 0) -> str:
     """Return a JSON value as Python, in one line where it is short, else a member a line."""
-    if isinstance(value, dict | list) and value:
-        is_dict = isinstance(value, dict)
-        parts = [f"{literal(k)}: " for k in value] if is_dict else [""] * len(value)
-        inner = value.values() if is_dict else value
-        short = ", ".join(f"{name}{literal(part)}" for name, part in zip(parts, inner, strict=True))
-        begin, end = ("{", "}") if is_dict else ("[", "]")
-        if len(short) + indent < SHORT and "\n" not in short:
-            return f"{begin}{short}{end}"
-        deeper = indent + 4
-        lines = [
-            f"{' ' * deeper}{name}{literal(part, indent=deeper)}," for name, part in zip(parts, inner, strict=True)
-        ]
-        return "\n".join([begin, *lines, f"{' ' * indent}{end}"])
+    if isinstance(value, dict) and value:
+        return _several("{", [(f"{literal(name)}: ", part) for name, part in value.items()], "}", indent)
+    if isinstance(value, list) and value:
+        return _several("[", [("", part) for part in value], "]", indent)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return repr(value)
+
+
+def _several(begin: str, parts: Sequence[tuple[str, Any]], end: str, indent: int) -> str:
+    short = ", ".join(f"{name}{literal(part)}" for name, part in parts)
+    if len(short) + indent < SHORT and "\n" not in short:
+        return f"{begin}{short}{end}"
+    deeper = indent + 4
+    lines = [f"{' ' * deeper}{name}{literal(part, indent=deeper)}," for name, part in parts]
+    return "\n".join([begin, *lines, f"{' ' * indent}{end}"])
 
 
 def _entity(event_type: str) -> str:

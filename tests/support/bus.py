@@ -98,7 +98,8 @@ def read_by(group: str, name: str, number: int = 0, *, stream: str = STREAM_EVEN
         client.xgroup_create(stream, group, id="0", mkstream=True)
     client.xgroup_createconsumer(stream, group, name)
     if number:
-        for _, entries in client.xreadgroup(group, name, {stream: ">"}, count=number):
+        answer: Any = client.xreadgroup(group, name, {stream: ">"}, count=number)
+        for _, entries in answer:
             if acknowledge:
                 client.xack(stream, group, *(entry_id for entry_id, _ in entries))
 

@@ -81,7 +81,7 @@ class JournalAdmin(ReadOnlyModelAdmin):
         newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
         found = self.get_changelist_instance(request).queryset.filter(pk__gt=newest)
         pks = list(found.order_by("-pk").values_list("pk", flat=True)[:MOST_NEWER])
-        return JsonResponse({"count": len(pks), "most": MOST_NEWER}, headers={"Cache-Control": "no-store"})
+        return JsonResponse({"count": len(pks), "most": MOST_NEWER})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[JournalEntry], search_term: str
