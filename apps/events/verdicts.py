@@ -82,7 +82,7 @@ class Judge:
         return judgement
 
     def _computes_long(self, event: Envelope, schema: Schema) -> bool:
-        """Look again, at what it computes: it may just have waited. (Asked each time, that clock would cost the most.)"""
+        """Look again, at what it computes: it may just have waited. Asked each time, that clock would cost the most."""
         began = self._effort()
         schema.fits(event.data)
         return self._effort() - began > SLOW_SECONDS
