@@ -117,7 +117,9 @@ HEALTH_DENY_PORTS = env_list(
 EVENTS_MAX_LENGTH = env_int("EVENTS_MAX_LENGTH", 1_000_000, minimum=1000, maximum=1_000_000_000)
 EVENTS_HARD_MAX_LENGTH = env_int("EVENTS_HARD_MAX_LENGTH", 5_000_000, minimum=2000, maximum=2_000_000_000)
 if EVENTS_HARD_MAX_LENGTH <= EVENTS_MAX_LENGTH:
-    raise ImproperlyConfigured("EVENTS_HARD_MAX_LENGTH must be above EVENTS_MAX_LENGTH: trimming needs room between them.")
+    raise ImproperlyConfigured(
+        "EVENTS_HARD_MAX_LENGTH must be above EVENTS_MAX_LENGTH: trimming needs room between them."
+    )
 EVENTS_JOURNAL_DAYS = env_int("EVENTS_JOURNAL_DAYS", 90, minimum=1, maximum=3650)
 EVENTS_DEAD_LETTER_DAYS = env_int("EVENTS_DEAD_LETTER_DAYS", 90, minimum=1, maximum=3650)
 
