@@ -73,6 +73,50 @@ def test_a_claim_is_held_while_its_handler_is_at_work(bus: Any, calls: Calls, ma
     assert pending(bus) == 0
 
 
+def test_a_consumer_does_not_wait_for_claims_of_its_own(bus: Any, calls: Calls, make_consumer: Make) -> None:
+    calls.failures[1] = 2
+    publish(bus, 1, 2, 3, entity_id="7")
+    begun = time.monotonic()
+    settle(make_consumer(idempotency=RedisIdempotencyStore(bus, claim_seconds=60)), bus)
+    assert calls.done == [1, 2, 3]
+    assert time.monotonic() - begun < 5
+
+
+def test_a_claim_of_which_only_the_answer_was_lost_does_no_harm(bus: Any, calls: Calls, make_consumer: Make) -> None:
+    class Cut(RedisIdempotencyStore):
+        cuts = 2
+
+        def claim(self, keys: Sequence[Any]) -> list[Claim]:
+            found = super().claim(keys)
+            if self.cuts:
+                self.cuts -= 1
+                raise ConnectionError("cut")
+            return found
+
+    publish(bus, 1, 2, 3, entity_id="7")
+    begun = time.monotonic()
+    settle(make_consumer(idempotency=Cut(bus, claim_seconds=60)), bus)
+    assert calls.done == [1, 2, 3]
+    assert time.monotonic() - begun < 5
+
+
+def test_who_stops_gives_up_the_claims_of_what_it_had_not_begun(bus: Any, calls: Calls, make_consumer: Make) -> None:
+    calls.held.add(1)
+    publish(bus, 1, entity_id="7", event_id="begun")
+    publish(bus, 2, entity_id="7", event_id="behind")
+    store = RedisIdempotencyStore(bus, claim_seconds=60)
+    consumer = make_consumer(idempotency=store, grace_seconds=5)
+    consumer.start()
+    until(lambda: calls.numbers, "the first to be begun")
+    consumer.stop()
+    calls.gate.set()
+    consumer.close()
+    assert bus.get(key("begun")) == b"done"
+    assert not bus.exists(key("behind"))
+    settle(make_consumer(idempotency=RedisIdempotencyStore(bus, claim_seconds=60)), bus)
+    assert calls.done == [1, 2]
+
+
 def test_claims_are_kept_apart_and_given_up_only_by_who_has_them(bus: Any) -> None:
     first, second = RedisIdempotencyStore(bus), RedisIdempotencyStore(bus)
     keys = [("group", "handler", "1"), ("group", "other", "1"), ("group", "handler", "2")]

@@ -214,6 +214,7 @@ class Answers:
             # It belongs to whoever reads now.
             self._lanes.settle([delivery])
             self._held[delivery.stream].pop(delivery.entry_id, None)
+            self._settlement.released(delivery, now)
         elif delivery.attempts >= subscription.max_attempts:
             counts.dead += 1
             self._lanes.settle([delivery])

@@ -117,6 +117,8 @@ class Coordinator:
         dropped += self._lanes.drop()
         for delivery in dropped:
             self._held[delivery.stream].pop(delivery.entry_id, None)
+            if delivery.claimed:
+                self.settlement.released(delivery, self._desk.clock())
         self._answers.forget_outage()
         self.handed_back += len(dropped)
 

@@ -38,10 +38,7 @@ class Preparation:
         """Return whether Redis has to be asked or told before ``units`` are begun."""
         if self._store is not None or self._suspects:
             return True
-        for unit in units:
-            if unit.__class__ is Delivery and unit.suspect:
-                return True
-        return False
+        return any(unit.__class__ is Delivery and unit.suspect for unit in units)
 
     def prepare(self, units: Sequence[Unit], consumer: str, now: float) -> list[Unit]:
         """Return what may be begun.
@@ -78,7 +75,7 @@ class Preparation:
         keyed = [(one, key) for one in _deliveries(units) if (key := self._key(one)) is not None]
         if self._store is None or not keyed:
             return list(units)
-        found = dict(zip((id(one) for one, _ in keyed), self._store.claim([key for _, key in keyed]), strict=True))
+        found = dict(zip((id(one) for one, _ in keyed), self._claim_anew(self._store, keyed), strict=True))
         prepared: list[Unit] = []
         for unit in units:
             ours = self._sort_out(unit.items if isinstance(unit, Run) else [unit], found, now)
@@ -88,6 +85,21 @@ class Preparation:
             if ours:
                 prepared.append(unit)
         return prepared
+
+    def _claim_anew(self, store: ClaimingStore, keyed: Sequence[tuple[Delivery, HandledKey]]) -> Sequence[Claim]:
+        """Claim them. What is claimed already came back unbegun; its claim would be taken for somebody else's."""
+        if again := [key for one, key in keyed if one.claimed]:
+            store.release(again)
+        for one, _ in keyed:
+            one.claimed = False
+        try:
+            return store.claim([key for _, key in keyed])
+        except BaseException:
+            # The answer may be all that was lost. Of an event that is in hand twice the other one may be at work.
+            others = self._settlement.claimed()
+            for one, key in keyed:
+                one.claimed = key not in others
+            raise
 
     def _key(self, delivery: Delivery) -> HandledKey | None:
         event = delivery.envelope

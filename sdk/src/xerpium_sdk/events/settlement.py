@@ -119,13 +119,17 @@ class Settlement:
             self.next_claims = now + 3600
             return
         self.next_claims = now + self._store.claim_seconds / 3
+        if keys := self.claimed():
+            self._store.renew(list(keys))
+
+    def claimed(self) -> set[HandledKey]:
+        """Return what is claimed in the store."""
         keys: list[HandledKey] = []
         for of_stream in self._held.values():
             for delivery in list(of_stream.values()):
                 if delivery.claimed:
                     self._add_key(keys, delivery)
-        if keys:
-            self._store.renew(keys)
+        return set(keys)
 
     def __len__(self) -> int:
         """How many entries are done or given up and not yet told."""
