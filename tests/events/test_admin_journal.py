@@ -5,7 +5,6 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -249,6 +248,5 @@ def test_nothing_is_changed_by_hand(browser: Client) -> None:
 
 
 def test_an_event_that_is_gone_leads_home_with_a_word(browser: Client) -> None:
-    cache.clear()
     answer = browser.get(links.event_url(1), follow=True)
     assert answer.redirect_chain == [("/admin/", 302)]
