@@ -9,3 +9,6 @@ from xerpium.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
+# The hub does not need the SDK's app for Django services; its tests do.
+INSTALLED_APPS = [*INSTALLED_APPS, "xerpium_sdk.django"]  # noqa: F405
+XERPIUM_SERVICE_NAME = "test-service"

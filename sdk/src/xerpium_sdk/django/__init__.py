@@ -1,0 +1,24 @@
+"""Events in the transactions of a Django service: add ``xerpium_sdk.django`` to ``INSTALLED_APPS`` and migrate.
+
+- `publish_event`, `publish_business_event`, `publish_many`: write events in the transaction that they tell of
+- ``manage.py relay_outbox``: brings what was committed to Redis, in order, at least once
+- `DjangoIdempotencyStore`: effects in the same database happen once per event
+- `django_worker`, `is_database_outage`: what a consumer in a Django service should know of the database
+
+Settings: ``XERPIUM_SERVICE_NAME`` (needed by the functions above), ``XERPIUM_REDIS_URL`` (default: ``REDIS_URL`` of the
+environment).
+"""
+
+from xerpium_sdk.django.idempotency import DjangoIdempotencyStore
+from xerpium_sdk.django.outbox import OutboxPublisher, publish_business_event, publish_event, publish_many
+from xerpium_sdk.django.workers import django_worker, is_database_outage
+
+__all__ = [
+    "DjangoIdempotencyStore",
+    "OutboxPublisher",
+    "django_worker",
+    "is_database_outage",
+    "publish_business_event",
+    "publish_event",
+    "publish_many",
+]
