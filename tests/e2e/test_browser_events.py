@@ -1,12 +1,17 @@
 """The pages of the event bus as an operator sees them, in headless Chromium: both themes, three widths."""
 
+import json
+import threading
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.utils import timezone
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
@@ -15,6 +20,9 @@ from apps.serviceauth.models import Company
 from tests.support import bus
 from tests.support.browser import NARROW, WIDE, Window, Windows, chromium, screenshot
 from tests.support.database import transactional_db
+from tests.support.registry import relaying
+from tests.support.wait import wait_until
+from xerpium_sdk.events import EventConsumer, EventPayload, EventPublisher, EventType
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_HUB
 
 __all__ = ["chromium", "transactional_db"]
@@ -169,3 +177,166 @@ def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, theme
         faults[name] = window.faults + sideways + inaccessible(window)
         window.faults = []
     assert faults == {name: [] for name in faults}
+
+
+def test_an_empty_bus_is_whole_too(windows: Windows, anna: User) -> None:
+    window = windows.open(anna, size=NARROW)
+    told = {
+        "/admin/events/": "No event was published yet",
+        "/admin/events/journalentry/": "No event is in the journal yet",
+        "/admin/events/groups/": "No group reads events yet",
+        "/admin/events/deadletter/": "No dead letter waits",
+        "/admin/events/types/": "A service declares what it publishes",
+    }
+    for path, words in told.items():
+        page = window.open(path)
+        screenshot(window, f"empty{path.replace('/', '-')}")
+        expect(page.get_by_text(words)).to_be_visible()
+        assert window.overflow() == 0
+        assert inaccessible(window) == []
+    assert window.faults == []
+
+
+@pytest.mark.usefixtures("town")
+def test_new_events_are_offered_and_shown_only_when_somebody_wants_them(windows: Windows, anna: User) -> None:
+    window = windows.open(anna)
+    window.page.add_init_script(
+        "document.addEventListener('DOMContentLoaded', () => { const button = document.getElementById('newer');"
+        " if (button) button.dataset.everyMs = '200'; })"
+    )
+    page = window.open("/admin/events/journalentry/?event_type=order_created")
+    rows = page.locator("tr.data-row")
+    expect(rows).to_have_count(2)
+    top = rows.first.bounding_box()
+    bus.event("order_shipped")
+    for number in (12, 13):
+        bus.event("order_created", entity_type="order", entity_id=f"48{number}")
+    button = page.get_by_role("button", name="Show 2 new events")
+    expect(button).to_be_visible()
+    assert rows.first.bounding_box() == top, "the list has moved"
+    expect(rows).to_have_count(2)
+    screenshot(window, "newer")
+    button.click()
+    expect(rows).to_have_count(4)
+    expect(rows.first).to_contain_text("order 4813")
+    expect(page.locator("tr[data-new]")).to_have_count(2)
+    expect(button).not_to_be_visible()
+    screenshot(window, "newer-shown")
+    assert rows.first.bounding_box() == top
+    bus.event("order_created")
+    expect(page.get_by_role("button", name="Show 1 new event")).to_be_visible()
+    assert window.faults == []
+    page.route("**/journalentry/*", lambda route: route.abort())
+    expect(page.locator("#live-sign")).to_contain_text("Connection lost")
+    page.unroute("**/journalentry/*")
+    expect(page.locator("#live-sign")).to_have_text("Live")
+
+
+@pytest.mark.usefixtures("town")
+def test_events_are_filtered_by_hand(windows: Windows, anna: User) -> None:
+    window = windows.open(anna)
+    page = window.open("/admin/events/journalentry/")
+    page.get_by_role("button", name="Filters").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#changelist-filter select[name=event_type]")).to_be_visible()
+    screenshot(window, "journal-filters")
+    page.locator("#changelist-filter select[name=within]").select_option("1h")
+    page.get_by_label("By service").fill("order-service")
+    page.get_by_role("button", name="Apply Filters").click()
+    expect(page.locator("tr.data-row")).to_have_count(4)
+    page.keyboard.press("/")
+    page.keyboard.type("order_shipped")
+    page.keyboard.press("Enter")
+    expect(page.locator("tr.data-row")).to_have_count(1)
+    page.get_by_role("link", name="order_shipped").click()
+    expect(page.get_by_role("heading", name="What belongs together")).to_be_visible()
+    assert window.faults == []
+
+
+@pytest.mark.usefixtures("town")
+def test_json_opens_with_the_keyboard_and_is_copied_without_secrets(windows: Windows, anna: User) -> None:
+    window = windows.open(anna, permissions=["clipboard-read", "clipboard-write"])
+    page = window.open(pages()["event"])
+    deep = page.locator(".hub-tree summary", has_text="0:").first
+    expect(page.get_by_text("quantity").first).not_to_be_visible()
+    deep.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("quantity").first).to_be_visible()
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    assert copied["customer"] == {"id": 42, "name": "Ada <b>Lovelace</b>", "api_key": "(hidden)"}
+    assert window.faults == []
+
+
+@pytest.mark.usefixtures("town")
+def test_selected_letters_are_discarded_from_the_list(windows: Windows, anna: User) -> None:
+    window = windows.open(anna)
+    page = window.open("/admin/events/deadletter/?group=stock-service-group")
+    rows = page.locator("tr.data-row")
+    expect(rows).to_have_count(15)
+    for number in (1, 2):
+        rows.nth(number).locator("input.action-select").check()
+    page.locator("select[name=action]").select_option("discard")
+    screenshot(window, "letters-selected")
+    page.locator("#changelist-actions-wrapper button[type=submit]").click()
+    expect(page.get_by_text("This lets 2 events be: no group will handle it.")).to_be_visible()
+    screenshot(window, "letters-discard")
+    page.get_by_role("button", name="Discard").click()
+    expect(page.get_by_text("Discarded 2 events.")).to_be_visible()
+    expect(rows).to_have_count(13)
+    screenshot(window, "letters-discarded")
+    assert window.faults == []
+
+
+def test_a_failed_event_is_replayed_by_click_until_it_is_handled(windows: Windows, anna: User) -> None:
+    mended, handled = threading.Event(), []
+    consumer = EventConsumer("stock-service", max_attempts=2, retry_seconds=(0.01, 0.02), redis_url=settings.REDIS_URL)
+
+    @consumer.on(EventType.ORDER_CREATED)
+    def reserve(event: EventPayload) -> None:
+        if not mended.is_set():
+            raise KeyError("warehouse_id")
+        handled.append(event.entity_id)
+
+    window = windows.open(anna)
+    with consumer, relaying():
+        with EventPublisher("order-service", redis_url=settings.REDIS_URL) as publisher:
+            publisher.publish_event(EventType.ORDER_CREATED, "order", 4711, data={"total": 12})
+        collect(1)
+        page = window.open("/admin/events/groups/stock-service-group/")
+        expect(page.locator("#group-consumers")).to_contain_text("active")
+        expect(page.locator("#group-handlers")).to_contain_text("reserve")
+        page.get_by_role("link", name="1 dead letter waits for a decision.").click()
+        page.get_by_role("link", name="order_created").click()
+        expect(page.get_by_text("KeyError: 'warehouse_id'").first).to_be_visible()
+        replay(page)
+        collect(2)
+        page.reload()
+        expect(page.get_by_text("It failed again.")).to_be_visible()
+        screenshot(window, "replay-failed")
+        page.locator(".hub-letters").get_by_role("link", name="stock-service-group").click()
+        mended.set()
+        replay(page)
+        wait_until(lambda: handled == [4711], description="the group to handle the replay")
+        page.reload()
+        expect(page.get_by_text("It has not come back")).to_be_visible()
+    assert window.faults == []
+
+
+def replay(page: Page) -> None:
+    """Click the button and agree."""
+    page.get_by_role("link", name="Replay …").click()
+    expect(page.get_by_text("1 event of order_created to stock-service-group again")).to_be_visible()
+    page.get_by_role("button", name="Replay").dblclick()
+    expect(page.get_by_text("Sent 1 event again.")).to_be_visible()
+
+
+def collect(number: int) -> None:
+    """Let the hub store dead letters until there are as many."""
+
+    def there_are() -> bool:
+        call_command("consume_events", "--once", group=["hub-dead"], stdout=StringIO())
+        return DeadLetter.objects.count() == number
+
+    wait_until(there_are, description=f"{number} dead letters")

@@ -97,11 +97,11 @@ def preview(data: Any, *, is_large: bool = False) -> SafeString | str:
     return format_html('<span class="hub-why" title="{0}">{0}</span>', text) if text else NONE
 
 
-def two_lines(first: SafeString | str, second: SafeString | str, *, mono: bool = False) -> SafeString:
+def two_lines(first: SafeString | str, second: SafeString | str, *, mono: bool = False, title: str = "") -> SafeString:
     """Return a cell of two lines: what counts, and below it in quiet letters what explains it."""
     if not second:
         return format_html("{}", first)
     kind = " hub-mono" if mono else ""
-    title = "" if isinstance(second, SafeString) else second
+    title = title or ("" if isinstance(second, SafeString) else second)
     told = '<span class="hub-two"><span>{}</span><span class="hub-why{}" title="{}">{}</span></span>'
     return format_html(told, first, kind, title, second)

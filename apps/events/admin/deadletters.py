@@ -135,7 +135,8 @@ class DeadLetterAdmin(Deciding, ReadOnlyModelAdmin):
     @admin.display(description="Group")
     def group_link(self, letter: DeadLetter) -> SafeString:
         """Who gave it up, and in which handler."""
-        return columns.two_lines(columns.link(links.group_url(letter.group), letter.group), letter.handler)
+        name = columns.link(links.group_url(letter.group), letter.group)
+        return columns.two_lines(name, ".".join(letter.handler.split(".")[-2:]), title=letter.handler)
 
     @admin.display(description="Why")
     def why(self, letter: DeadLetter) -> SafeString:

@@ -16,6 +16,7 @@ from apps.events import links, selectors
 from apps.events.admin import columns, pages
 from apps.events.admin.filters import JOURNAL_FILTERS
 from apps.events.models import EventTypeDeclaration, EventTypeHour, JournalEntry
+from xerpium_sdk.wire.envelope import EventType
 
 __all__ = ["MOST_NEWER", "JournalAdmin"]
 
@@ -150,4 +151,5 @@ def _types_with(text: str) -> list[str]:
     part = text.lower()
     seen = EventTypeHour.objects.filter(event_type__contains=part).order_by().values_list("event_type", flat=True)
     declared = EventTypeDeclaration.objects.filter(event_type__contains=part).values_list("event_type", flat=True)
-    return sorted({*seen.distinct(), *declared})
+    standard = [str(member) for member in EventType if part in member]
+    return sorted({*seen.distinct(), *declared, *standard})
