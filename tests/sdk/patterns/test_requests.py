@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sdk.patterns.conftest import Make, left_over, threads_of_patterns
+from tests.sdk.patterns.conftest import Make, Start, left_over, threads_of_patterns
 from tests.support.wait import wait_until
 from xerpium_sdk.events import (
+    InvalidEvent,
     Request,
     RequestAbandoned,
     RequestFailed,
@@ -221,10 +225,13 @@ async def test_a_handler_that_cancels_itself_is_an_error(make: Make, asker: Requ
 
 
 async def test_what_cannot_be_sent_is_refused_here(asker: RequestResponsePattern) -> None:
-    with pytest.raises(TypeError, match=r"data\.data\.x"):
+    with pytest.raises(InvalidEvent, match=r"data\.data\.x"):
         await asker.send_request("pricing", "get_price", {"x": object()})
-    with pytest.raises(ValueError, match="timeout"):
-        await asker.send_request("pricing", "get_price", timeout=0)
+    with pytest.raises(InvalidEvent, match="correlation_id"):
+        await asker.send_request("pricing", "get_price", correlation_id="x" * 256)
+    for timeout in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="timeout"):
+            await asker.send_request("pricing", "get_price", timeout=timeout)
     with pytest.raises(RuntimeError, match="await send_request"):
         asker.send_request_sync("pricing", "get_price")
     with pytest.raises(RuntimeError, match="await aclose"):
@@ -407,3 +414,38 @@ async def test_a_client_may_be_given(make: Make, bus: Any, pricing: Any) -> None
         assert await asker.send_request("pricing", "get_price")
     await asker.aclose()
     assert bus.ping()
+
+
+def test_a_process_may_fork_and_forget_to_close(start_service: Start, tmp_path: Path) -> None:
+    service = start_service(tmp_path / "log")
+    script = """
+import os
+from xerpium_sdk.events import RequestResponsePattern
+
+sales = RequestResponsePattern("sales")
+ask = lambda number: sales.send_request_sync("pricing", "get_price", {"id": number}, timeout=20)["price"]
+print(ask(1), flush=True)
+child = os.fork()
+if not child:
+    print(ask(2), flush=True)
+    sales.close()
+    os._exit(0)
+os.waitpid(child, 0)
+print(ask(3), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=40)
+    assert (done.stdout, done.stderr) == ("1\n2\n3\n", "")
+    assert service.poll() is None
+
+
+async def test_an_event_loop_may_end_while_requests_wait(asker: RequestResponsePattern, pricing: Any) -> None:
+    def leave() -> None:
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(asker.send_request("pricing", "get_price", timeout=20))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+    await asyncio.to_thread(leave)
+    async with pricing:
+        assert await asker.send_request("pricing", "get_price", 2, timeout=20)

@@ -7,7 +7,8 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from concurrent.futures import Future
+from collections.abc import Callable
+from functools import partial
 from secrets import token_hex
 from threading import Lock
 from typing import Any
@@ -32,26 +33,30 @@ REMEMBERED = 10_000
 """Requests that are over and whose further replies can still be told apart: late, or one too many."""
 SEND_SECONDS = 3.0
 CLOCK_SECONDS = 60.0
+CLOCK_DOUBT_SECONDS = 0.5
 _SERVER = ("host", "port", "path", "db", "username", "password")
 
 
 class Waiting:
     """A request that waits for its reply."""
 
-    __slots__ = ("began", "future", "letter", "metrics", "request_id", "request_type", "service")
+    __slots__ = ("began", "end", "letter", "metrics", "request_id", "request_type", "service")
 
     def __init__(
-        self, request_id: str, service: str, request_type: str, letter: RequestLetter, metrics: RequestMetrics
+        self,
+        *,
+        request_id: str,
+        service: str,
+        request_type: str,
+        letter: RequestLetter,
+        metrics: RequestMetrics,
+        end: Callable[[Reply | Exception], object],
     ) -> None:
         self.request_id, self.service, self.request_type = request_id, service, request_type
         self.letter, self.metrics = letter, metrics
-        self.future: Future[Reply | Exception] = Future()
+        self.end = end
+        """Lets whoever waits go on, with the reply or with what to raise; in any thread, and more than once."""
         self.began = time.perf_counter()
-
-    def end(self, outcome: Reply | Exception) -> None:
-        """Let whoever waits go on, with the reply or with what to raise."""
-        if not self.future.done() and self.future.set_running_or_notify_cancel():
-            self.future.set_result(outcome)
 
 
 class Exchange:
@@ -73,11 +78,11 @@ class Exchange:
     # --- requests
 
     def ask(self, waiting: Waiting) -> None:
-        """Send a request; its ``future`` gets the reply, or the error when Redis will not take it."""
+        """Send a request; it ends with the reply, or with the error when Redis will not take it."""
         with self._lock:
             self._mailbox.begin()
             self._waiting[waiting.request_id] = waiting
-        waiting.letter.told.add_done_callback(lambda told: _was_told(waiting, told))
+        waiting.letter.on_end = partial(_was_told, waiting)
         self.sender.put(waiting.letter)
 
     def forget(self, waiting: Waiting) -> None:
@@ -125,25 +130,22 @@ class Exchange:
             self.ask_for_time()
         return deadline_ms / 1000 - (now + self._clock_offset)
 
-    def ask_for_time(self) -> Letter:
+    def ask_for_time(self) -> None:
         """Compare the clocks; deadlines mean that of Redis, so that those of hosts need not agree."""
         began = time.monotonic()
         self._clock_due = began + CLOCK_SECONDS
         letter = CommandLetter(("TIME",), began + CLOCK_SECONDS)
 
-        def note(told: Future[Any]) -> None:
-            if told.cancelled() or told.exception() is not None:
-                return
+        def note(answer: Any, error: Exception | None) -> None:
             now = time.monotonic()
-            if now - began > 1.0:
-                self._clock_due = now  # it waited, so nobody knows when it was answered
+            if error is not None or now - began > CLOCK_DOUBT_SECONDS:
+                self._clock_due = now  # what waited was answered nobody knows when
                 return
-            seconds, microseconds = told.result()
+            seconds, microseconds = answer
             self._clock_offset = seconds + microseconds / 1e6 - (began + now) / 2
 
-        letter.told.add_done_callback(note)
+        letter.on_end = note
         self.tell(letter)
-        return letter
 
     # --- its end
 
@@ -177,6 +179,8 @@ def exchange_for(client: Redis) -> Exchange:
 
 def leave(exchange: Exchange) -> None:
     """Use ``exchange`` no more; the last to leave waits until it is closed."""
+    if exchange.pid != os.getpid():
+        return  # a fork's copy: threads and stream are its parent's
     with _lock:
         exchange.users -= 1
         if exchange.users:
@@ -194,8 +198,7 @@ def _key(client: Redis) -> tuple[object, ...]:
     return (os.getpid(), pool.connection_class, *(options.get(name) for name in _SERVER))
 
 
-def _was_told(waiting: Waiting, told: Future[Any]) -> None:
-    error = None if told.cancelled() else told.exception()
+def _was_told(waiting: Waiting, answer: Any, error: Exception | None) -> None:
     if error is not None:
         failure = RequestNotSent(f"Redis did not take the request {waiting.request_type} to {waiting.service}: {error}")
         failure.__cause__ = error

@@ -3,9 +3,10 @@
 import asyncio
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-__all__ = ["call_on", "is_async", "refuse_on_a_loop"]
+__all__ = ["call_on", "is_async", "refuse_on_a_loop", "waiter_on"]
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -25,6 +26,17 @@ def refuse_on_a_loop(instead: str) -> None:
     except RuntimeError:
         return
     raise RuntimeError(f"An event loop runs in this thread and would stand still: await {instead} instead.")
+
+
+def waiter_on(loop: asyncio.AbstractEventLoop) -> "tuple[asyncio.Future[Any], Callable[[Any], object]]":
+    """Return a future of ``loop``, and a function that gives it its result: from any thread, and more than once."""
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any) -> None:
+        if not future.done():
+            future.set_result(result)
+
+    return future, lambda result: call_on(loop, partial(settle, result))
 
 
 def call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> bool:

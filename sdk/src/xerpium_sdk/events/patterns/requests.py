@@ -4,23 +4,27 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from redis import Redis
 
+from xerpium_sdk.events.checking import faults_of
 from xerpium_sdk.events.connection import connect, default_url
 from xerpium_sdk.events.consumer import EventConsumer
+from xerpium_sdk.events.errors import InvalidEvent
 from xerpium_sdk.events.options import Around
 from xerpium_sdk.events.patterns.counts import RequestMetrics
 from xerpium_sdk.events.patterns.errors import RequestAbandoned, RequestFailed, RequestNotSent, RequestTimedOut
 from xerpium_sdk.events.patterns.exchange import Exchange, Waiting, exchange_for, leave
-from xerpium_sdk.events.patterns.loops import refuse_on_a_loop
+from xerpium_sdk.events.patterns.loops import refuse_on_a_loop, waiter_on
 from xerpium_sdk.events.patterns.messages import REQUEST, Reply, flat, make_request
 from xerpium_sdk.events.patterns.sender import CommandLetter, RequestLetter
 from xerpium_sdk.events.patterns.serving import Responder, ServedType
 from xerpium_sdk.events.trace import current_correlation_id
+from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import stream_of_requests
 
 __all__ = ["RequestResponsePattern"]
@@ -28,6 +32,7 @@ __all__ = ["RequestResponsePattern"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 NEVER = float("inf")
+LONGEST_SECONDS = 86_400
 PERSIST_SECONDS = 60.0
 LOST_SECONDS = 0.5
 """First pause before an entry that is no request is looked at again; it ends among the dead letters."""
@@ -112,12 +117,16 @@ class RequestResponsePattern:
             RequestFailed: the other service answered with an error.
             RequestTimedOut: no answer came in time.
             RequestNotSent: (a RequestTimedOut) Redis did not take the request.
-            TypeError, ValueError: ``data`` has no JSON form, or ``timeout`` is not above 0.
+            InvalidEvent: (a ValueError) ``data`` has no JSON form or is above 1 MiB; another value cannot travel.
+            ValueError: ``timeout`` is not above 0, or longer than a day.
         """
-        exchange, waiting = self._ask(target_service, request_type, data, timeout, company_id, user_id, correlation_id)
+        exchange = self._join()
+        request = self._request(exchange, request_type, data, timeout, company_id, user_id, correlation_id)
+        answered, end = waiter_on(asyncio.get_running_loop())
+        waiting = self._ask(exchange, target_service, request, timeout, end)
         try:
             async with asyncio.timeout(timeout):
-                outcome = await asyncio.wrap_future(waiting.future)
+                outcome = await answered
         except TimeoutError:
             outcome = _timed_out(waiting, timeout, exchange.sender.last_error)
         except asyncio.CancelledError:
@@ -144,28 +153,31 @@ class RequestResponsePattern:
             RuntimeError: an event loop runs in this thread; it would stand still.
         """
         refuse_on_a_loop("send_request")
-        exchange, waiting = self._ask(target_service, request_type, data, timeout, company_id, user_id, correlation_id)
+        exchange = self._join()
+        request = self._request(exchange, request_type, data, timeout, company_id, user_id, correlation_id)
+        answers: SimpleQueue[Reply | Exception] = SimpleQueue()
+        waiting = self._ask(exchange, target_service, request, timeout, answers.put)
+        outcome: Reply | Exception
         try:
-            outcome = waiting.future.result(timeout)
-        except TimeoutError:
+            outcome = answers.get(timeout=timeout)
+        except Empty:
             outcome = _timed_out(waiting, timeout, exchange.sender.last_error)
         finally:
             exchange.forget(waiting)
         return self._result(waiting, outcome)
 
-    def _ask(
+    def _request(
         self,
-        service: str,
+        exchange: Exchange,
         request_type: str,
         data: Any,
         timeout: float,
         company_id: int | None,
         user_id: int | str | None,
         correlation_id: str | None,
-    ) -> tuple[Exchange, Waiting]:
-        if not timeout > 0:
-            raise ValueError("timeout must be above 0 seconds.")
-        exchange = self._join()
+    ) -> Envelope:
+        if not 0 < timeout <= LONGEST_SECONDS:
+            raise ValueError(f"timeout must be above 0 and at most {LONGEST_SECONDS:,} seconds.")
         request = make_request(
             service_name=self.service_name,
             request_id=str(uuid4()),
@@ -176,11 +188,25 @@ class RequestResponsePattern:
             user_id=user_id,
             correlation_id=correlation_id or current_correlation_id(),
         )
+        if faults := faults_of(request):
+            raise InvalidEvent(faults)
+        return request
+
+    def _ask(
+        self, exchange: Exchange, service: str, request: Envelope, timeout: float, end: Callable[[Any], object]
+    ) -> Waiting:
         letter = RequestLetter(stream_of_requests(service), flat(request), time.monotonic() + timeout)
-        waiting = Waiting(request.event_id, service, request_type, letter, self.metrics)
+        waiting = Waiting(
+            request_id=request.event_id,
+            service=service,
+            request_type=request.data["request_type"],
+            letter=letter,
+            metrics=self.metrics,
+            end=end,
+        )
         self.metrics.count("sent")
         exchange.ask(waiting)
-        return exchange, waiting
+        return waiting
 
     def _result(self, waiting: Waiting, outcome: Reply | Exception) -> Any:
         if isinstance(outcome, Exception):
@@ -381,7 +407,7 @@ _COUNTED_AS: dict[type[Exception], str] = {
 def _timed_out(waiting: Waiting, timeout: float, trouble: Exception | None) -> RequestTimedOut:
     """Return the error that says how far the request came."""
     asked = f"{waiting.request_type} of {waiting.service}"
-    if waiting.letter.told.done():
+    if waiting.letter.ended:
         return RequestTimedOut(f"No answer to {asked} within {timeout:g} s.")
     error = RequestNotSent(f"Redis did not take {asked} within {timeout:g} s: {trouble or 'it does not answer'}.")
     error.__cause__ = trouble

@@ -6,8 +6,7 @@ told waits, each until its own deadline.
 
 import logging
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any
@@ -75,11 +74,14 @@ return 1
 
 
 class Letter:
-    """Something to tell Redis until ``deadline`` (`time.monotonic`); ``told`` says when Redis has it, or never will."""
+    """Something to tell Redis until ``deadline`` (`time.monotonic`)."""
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.told: Future[Any] = Future()
+        self.ended = False
+        """Whether Redis has it, or never will."""
+        self.on_end: Callable[[Any, Exception | None], object] = _ignore
+        """Called once, in the sender's thread, with the answer of Redis or the error; set before it is put."""
 
     def withdraw(self) -> None:
         """Do not send it if that has not happened yet."""
@@ -87,11 +89,13 @@ class Letter:
 
     def end(self, answer: Any = None, error: Exception | None = None) -> None:
         """Say what became of it."""
-        if not self.told.done() and self.told.set_running_or_notify_cancel():
-            if error is None:
-                self.told.set_result(answer)
-            else:
-                self.told.set_exception(error)
+        if self.ended:
+            return
+        self.ended = True
+        try:
+            self.on_end(answer, error)
+        except Exception:
+            logger.exception("What became of a request or reply could not be told")
 
 
 class RequestLetter(Letter):
@@ -119,7 +123,7 @@ class ReplyLetter(Letter):
 
 
 class CommandLetter(Letter):
-    """Any command; ``told`` gets the answer."""
+    """Any command."""
 
     def __init__(self, command: tuple[Any, ...], deadline: float) -> None:
         super().__init__(deadline)
@@ -250,6 +254,10 @@ class Sender:
             self.last_error = answer
             return [letter]
         return []
+
+
+def _ignore(answer: Any, error: Exception | None) -> None:
+    """Nobody asks."""
 
 
 def _end(letters: Sequence[Letter], error: Exception) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from xerpium_sdk.events.options import Around
 from xerpium_sdk.events.patterns.counts import RequestMetrics
 from xerpium_sdk.events.patterns.exchange import Exchange
-from xerpium_sdk.events.patterns.loops import is_async
+from xerpium_sdk.events.patterns.loops import is_async, waiter_on
 from xerpium_sdk.events.patterns.messages import Failure, Request, flat, make_reply
 from xerpium_sdk.events.patterns.sender import ReplyLetter
 from xerpium_sdk.events.patterns.threads import Threads
@@ -75,7 +75,7 @@ class Responder:
             await self._send(received, request, answer)
         except _TooLate:
             self._metrics.count("expired")
-            logger.warning("%s: its deadline passed", _about(request))
+            logger.info("%s: its deadline passed", _about(request))
 
     def close(self) -> None:
         """Let the threads go."""
@@ -139,13 +139,12 @@ class Responder:
             group=self._group,
             entry_id=received.entry_id,
         )
+        told, tell = waiter_on(asyncio.get_running_loop())
+        letter.on_end = lambda answer, error: tell(error)
         self._exchange.tell(letter)
-        try:
-            await asyncio.wrap_future(letter.told)
-        except Exception as error:
-            if self._exchange.left(request.deadline) <= 0:
-                raise _TooLate from error
-            logger.error("%s: Redis did not take its reply: %s", _about(request), error)
+        if (refusal := await told) is not None:
+            self._left(request)
+            logger.error("%s: Redis did not take its reply: %s", _about(request), refusal)
             return
         self._metrics.count("served", *(["errors"] if isinstance(answer, Failure) else []))
 
