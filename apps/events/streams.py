@@ -44,7 +44,7 @@ WATCHED_STREAMS = (*ENVELOPE_STREAMS, STREAM_EVENTS_DEAD)
 FULL_SHARE = 0.95
 """From this share of the hard cap on nothing is published while the journal is behind."""
 BEHIND_SECONDS = 10.0
-COUNTED = 1000
+COUNTED = 500
 """How many waiting entries are counted one by one where the server keeps no count."""
 
 # Ids only: bodies would cross the network to be thrown away. Returns how many wait, up to a limit, and the first id.
@@ -65,7 +65,7 @@ class GroupFacts:
         pending: entries read and not acknowledged.
         first_pending_id: the oldest of them, or ``""``.
         last_delivered_id: the newest entry that it has read.
-        lag: entries not read yet; above a thousand an estimate on Redis 6.2, None where that cannot be told.
+        lag: entries not read yet; above some hundreds an estimate on Redis 6.2, None where that cannot be told.
         lag_seconds: age of the oldest entry that is not acknowledged.
         idle_ms: since one of its consumers last asked for something; None where that cannot be told.
     """
