@@ -19,9 +19,9 @@ class DjangoIdempotencyStore:
     consumer = EventConsumer("stock-service", idempotency=DjangoIdempotencyStore(), around=django_worker)
     ```
 
-    The handler runs in a transaction that also writes that the event is handled: both commit or neither. A second
-    consumer with the same event at the same time waits for the first, and passes it over if that one committed. Rows are
-    kept until ``manage.py prune_handled_events`` deletes old ones, which should be later than an event may come again.
+    The handler runs in a transaction that also writes that the event is handled: both commit or neither. Another
+    consumer with the same event at the same time waits for the first, and passes it over if that one committed. Rows
+    are kept until ``manage.py prune_handled_events`` deletes old ones: later than an event may come again.
 
     Args:
         using: alias of the database in which the handlers write; default: where Django's routers put `HandledEvent`.
