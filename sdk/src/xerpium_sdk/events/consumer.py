@@ -92,7 +92,7 @@ class EventConsumer:
         text_ids: Callable[[str], bool] = allows_text,
     ) -> None:
         self.service_name = service_name
-        self.consumer_group = consumer_group or f"{service_name}-group"
+        self.consumer_group = f"{service_name}-group" if consumer_group is None else consumer_group
         self.metrics = Metrics()
         self._client = client if client is not None else connect(redis_url or default_url())
         self._owns_client = client is None
