@@ -63,7 +63,7 @@ class Coordinator:
             collector = Collector(subscription) if subscription.batching else None
             self._stations[subscription] = Station(subscription, pool, metrics.of(subscription.name), collector)
         self._redis = Trouble("Redis", f"group {options.group} acknowledges nothing until it is back")
-        outage = Trouble("What handlers stand on", f"group {options.group} waits for it", first_seconds=0.2)
+        outage = Trouble("What handlers stand on", f"group {options.group} waits for it", seconds=(0.2, 5.0))
         self._answers = Answers(
             *(desk, self._lanes, self.settlement, self._stations),
             standing=standing,
@@ -154,19 +154,20 @@ class Coordinator:
 
     # --- Redis
 
-    def _on_redis(self, action: Callable[[float], None], now: float) -> None:
-        """Do ``action``, or remember that Redis is away and leave it for later."""
+    def _on_redis(self, action: Callable[[float], bool], now: float) -> None:
+        """Do ``action``, which says whether it had to ask Redis; or leave it for later while Redis is away."""
         if now < self._redis_after:
             return
         try:
-            action(now)
+            asked = action(now)
         except Exception as error:  # also what a store of handled events raises
             self._redis_after = self._desk.clock() + self._redis.met(error)
             self._reader.look_again()
         else:
-            self._redis.over()
+            if asked:
+                self._redis.over()
 
-    def _keep_standing(self, now: float) -> None:
+    def _keep_standing(self, now: float) -> bool:
         standing = self._standing
         try:
             standing.keep(now)
@@ -180,13 +181,15 @@ class Coordinator:
                 self.hand_back()
             self._epoch = standing.epoch
             self._reader.activate(standing.name)
+        return True
 
-    def _flush(self, now: float) -> None:
+    def _flush(self, now: float) -> bool:
         self.settlement.flush(self._standing.name)
         self._again = self._preparation.waits
+        return True
 
-    def _renew(self, now: float) -> None:
-        self.settlement.renew(self._standing.name, now)
+    def _renew(self, now: float) -> bool:
+        return self.settlement.renew(self._standing.name, now)
 
     # --- what comes in
 
@@ -269,7 +272,12 @@ class Coordinator:
             for unit in units:
                 self._lanes.give_back(list(unit.items) if isinstance(unit, Run) else [unit])
             return []
-        self._on_redis(lambda now: prepared.append(self._preparation.prepare(units, self._standing.name, now)), now)
+
+        def prepare(now: float) -> bool:
+            prepared.append(self._preparation.prepare(units, self._standing.name, now))
+            return bool(prepared[0])
+
+        self._on_redis(prepare, now)
         return prepared[0] if prepared else []
 
     def _take_back(self, station: Station) -> None:

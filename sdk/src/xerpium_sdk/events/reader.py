@@ -92,8 +92,8 @@ class Reader:
         """Take up a page of what is pending, or read once; wait when there is no room, or no Redis."""
         try:
             self._ensure_groups()
-            self._take_in(block_ms)
-            self._trouble.over()
+            if self._take_in(block_ms):
+                self._trouble.over()
         except RedisError as error:
             if is_no_group(error):
                 logger.warning("Group %s is gone (was Redis emptied?); making it again", self._options.group)
@@ -102,7 +102,8 @@ class Reader:
             self.look_again()
             self._stopping.wait(self._trouble.met(error))
 
-    def _take_in(self, block_ms: int | None) -> None:
+    def _take_in(self, block_ms: int | None) -> bool:
+        """Return whether Redis was asked."""
         now = self._desk.clock()
         if now >= self._next_look and (self._next_look == 0.0 or not self._to_recover):
             self._to_recover = dict.fromkeys(self._options.streams, BEGINNING)
@@ -111,15 +112,16 @@ class Reader:
             self.room.clear()
             if self._room() <= 0:
                 self.room.wait(0.2)
-            return
+            return False
         if self._desk.clock() >= self._desk.begin_until:
             self._stopping.wait(0.05)  # the right to begin anything has to be renewed first
-            return
+            return False
         count = min(self._options.batch, room)
         if self._to_recover:
             self._recover(count)
         else:
             self._read(count, block_ms)
+        return True
 
     def _room(self) -> int:
         """Return how many entries to read: none while the coordinator has not come to those of before."""

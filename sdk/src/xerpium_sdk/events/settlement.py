@@ -105,22 +105,30 @@ class Settlement:
             self._releases.clear()
         self.due = None
 
-    def renew(self, consumer: str, now: float) -> None:
-        """Keep other consumers from taking over what is in hand; every quarter of the time after which they would."""
+    def renew(self, consumer: str, now: float) -> bool:
+        """Keep other consumers from taking over what is in hand; every quarter of the time after which they would.
+
+        Return whether there was anything.
+        """
         interval_ms = self._options.claim_idle_ms // 4
         self.next_renewal = now + interval_ms / 1000
         for stream, of_stream in self._held.items():
             if ids := list(of_stream):
                 self._group.renew(consumer, stream, ids, interval_ms // 2)
+        return any(self._held.values())
 
-    def renew_claims(self, now: float) -> None:
-        """Hold the claims in the store on what is in hand; three times in the time for which they hold."""
+    def renew_claims(self, now: float) -> bool:
+        """Hold the claims in the store on what is in hand; three times in the time for which they hold.
+
+        Return whether there were any.
+        """
         if self._store is None:
             self.next_claims = now + 3600
-            return
+            return False
         self.next_claims = now + self._store.claim_seconds / 3
         if keys := self.claimed():
             self._store.renew(list(keys))
+        return bool(keys)
 
     def claimed(self) -> set[HandledKey]:
         """Return what is claimed in the store."""

@@ -8,14 +8,16 @@ __all__ = ["Trouble"]
 
 logger = logging.getLogger(__name__)
 
-LONGEST_SECONDS = 5.0
-
 
 class Trouble:
-    """Counts failures in a row of one thing, ``what``; ``meaning`` says what follows from it."""
+    """Counts failures in a row of one thing, ``what``; ``meaning`` says what follows from it.
 
-    def __init__(self, what: str, meaning: str, *, first_seconds: float = 0.05) -> None:
-        self._what, self._meaning, self._first = what, meaning, first_seconds
+    ``seconds`` is the first and the longest pause.
+    """
+
+    def __init__(self, what: str, meaning: str, *, seconds: tuple[float, float] = (0.05, 1.0)) -> None:
+        self._what, self._meaning = what, meaning
+        self._first, self._longest = seconds
         self._failures = 0
         self._since = 0.0
 
@@ -28,7 +30,7 @@ class Trouble:
             self._since = time.monotonic()
             logger.warning("%s is away; %s: %s: %s", self._what, self._meaning, type(error).__name__, error)
         self._failures += 1
-        return min(LONGEST_SECONDS, self._first * 2.0 ** min(self._failures - 1, 10)) * random.uniform(0.5, 1)
+        return min(self._longest, self._first * 2.0 ** min(self._failures - 1, 10)) * random.uniform(0.5, 1)
 
     def over(self) -> None:
         """It worked."""

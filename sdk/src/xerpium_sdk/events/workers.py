@@ -179,7 +179,7 @@ class ThreadPool:
             now = clock()
 
     def _singles(self, worker: _Worker, since: float, end: float) -> float:
-        """Call the handler with single events while such are ready: `_one`, without a call for each; return the time."""
+        """Call the handler with single events while such are ready: `_one`, without its cost; return the time."""
         desk, ready, function, handled = self._desk, self.ready, self._plain, event_in_hand.set
         outbox, clock = desk.outbox, desk.clock
         error: BaseException | None
