@@ -7,12 +7,14 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 from redis import Redis
 
 from tests.sdk.django.conftest import events_in, numbers_in
+from tests.support.database import database_url
 from tests.support.tampering import LOSE_ANSWER, LOSE_REQUEST, TamperingProxy
 from tests.support.wait import wait_until
 from xerpium_sdk.django import publish_event, publish_many
@@ -236,3 +238,19 @@ def test_a_commit_is_seen_at_once(transactional_db: None, redis_server: Redis) -
     publish("default", 99)
     thread.join()
     assert sorted(delays)[3] < 0.2
+
+
+def test_a_session_that_ends_while_it_waits_is_an_outage_like_any_other(transactional_db: None) -> None:
+    relay = OutboxRelay(os.environ["REDIS_URL"])
+    relay.wait(0.01)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (session,) = cursor.fetchone()
+    with psycopg.connect(database_url(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [session])
+    with pytest.raises(OperationalError):
+        relay.wait(10.0)
+    relay.forget_connections()
+    publish("default", 1)
+    assert relay.step()
+    relay.close()

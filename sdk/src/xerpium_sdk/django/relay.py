@@ -77,8 +77,10 @@ class OutboxRelay:
         if not self._listen():
             self.rest(seconds)
             return
-        for _ in connections[self.using].connection.notifies(timeout=seconds, stop_after=1):
-            pass
+        connection = connections[self.using]
+        with connection.wrap_database_errors:  # this call goes past Django, and its errors would be the driver's
+            for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+                pass
 
     def rest(self, seconds: float) -> None:
         """Do nothing for ``seconds``."""
