@@ -23,6 +23,8 @@ from tests.support.running_hub import NOT_OURS, ROOT
 
 ROLES = (*HUB, *CONSUMERS, *PUBLISHERS)
 PASSWORD = "chaos"
+MAX_LENGTH = 10_000
+"""Entries that the hub keeps of a stream: much less than are published."""
 SERVICE_DATABASE = "service"
 SERVICE_SETTINGS = "tests.chaos_events.service.settings"
 OF_THE_SERVICE = frozenset({"service", "service-relay", "effects"})
@@ -142,6 +144,9 @@ def engage_hub(world: World) -> None:
     environment = world.environment(HUB_PORT=str(world.hub_port))
     world.engage(_django("journal", environment, "manage.py", "consume_events"), COPIES["journal"])
     world.engage(_django("relay", environment, "manage.py", "relay_events"), COPIES["relay"])
+    keeper = (sys.executable, "-m", "tests.chaos_events.keeper")
+    settings = {"DJANGO_SETTINGS_MODULE": "xerpium.settings", "EVENTS_MAX_LENGTH": str(MAX_LENGTH)}
+    world.engage(Role("keeper", keeper, world.environment(**settings)))
     web = Role("web", (sys.executable, "-m", "xerpium.serve", "--port", str(world.hub_port)), environment)
     world.engage(web)
     service = _django("service-relay", world.service_environment(), "-m", "django", "relay_outbox")
@@ -158,13 +163,14 @@ def engage_consumers(world: World) -> None:
 
 def engage_producers(world: World, rate: float) -> None:
     """Start all producers, which together publish ``rate`` events a second."""
+    all_shares = sum(share for way, (share, _) in PACES.items() if way in world.roles)
     for way, (share, most) in PACES.items():
         environment = (
             world.service_environment()
             if way == "service"
             else world.environment(HUB_URL=f"http://{HOST}:{world.hub_port}")
         )
-        pace = ("--rate", f"{rate * share:.1f}", "--most", str(most), "--directory", str(world.ledger))
+        pace = ("--rate", f"{rate * share / all_shares:.1f}", "--most", str(most), "--directory", str(world.ledger))
         command = (sys.executable, "-m", "tests.chaos_events.producer", way, *pace)
         world.engage(Role(way, command, environment))
 

@@ -33,7 +33,8 @@ class Source:
     def next(self, *, only_known: bool = False) -> tuple[Attempt, Envelope]:
         """Return an event, and what is written down of it; ``only_known``: of a type that needs no declaration."""
         poisoned = self._rng.random() < POISONED_SHARE
-        number = 0 if poisoned else self._rng.randint(1, ENTITIES)
+        # Some of the poisoned have the others for company: what is behind them in their lane has to wait, and no more.
+        number = self._rng.randrange(ENTITIES // 2, 3 * ENTITIES) if poisoned else self._rng.randrange(ENTITIES)
         names = KNOWN if only_known else tuple(TYPES)
         return self._event(names[number % len(names)], self._base + number, POISON if poisoned else PLAIN)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 CONSUMERS = ("ordered", "shared", "marked", "bulk", "effects")
 PUBLISHERS = ("single", "many", "async", "outbox", "service", "rest", "raw", "junk")
-HUB = ("web", "service-relay", "relay", "journal")
+HUB = ("web", "keeper", "service-relay", "relay", "journal")
 FREEZE_SECONDS = (0.3, 9.0)
 """Some are shorter than a lease, some longer."""
 ENGINE_FREEZE_SECONDS = (0.2, 4.0)
@@ -71,6 +71,7 @@ WEIGHTED: tuple[tuple[float, Draw], ...] = (
     (5.0, _kill("relay")),
     (4.0, _kill("service-relay")),
     (2.0, _kill("web")),
+    (1.0, _kill("keeper")),
     (6.0, _kill("redis")),
     (4.0, _kill("postgres")),
     (2.0, lambda rng: Fault("kill-backend", "postgres")),

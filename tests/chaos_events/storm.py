@@ -101,7 +101,9 @@ class Storm:
 
     def _blow(self) -> None:
         weather = self._weather
-        plan, gaps = faults(weather.seed), pauses(weather.seed, weather.mean_pause)
+        present = {"wire", *(actor.role.name for actor in self._world.company)}
+        plan = (fault for fault in faults(weather.seed) if fault.target in present)
+        gaps = pauses(weather.seed, weather.mean_pause)
         while self.log.kills.total() < weather.kills or self.acknowledged < weather.events:
             if self.log.kills.total() < weather.kills:
                 self._do(next(plan))
@@ -119,6 +121,8 @@ class Storm:
         if not actors:
             return
         actor = actors[fault.copy % len(actors)]
+        if fault.deed == "restart" and not actor.answers():
+            return  # it would end, but not in order: nobody listens to signals yet
         match fault.deed:
             case "kill":
                 actor.kill(random.Random(fault.copy))

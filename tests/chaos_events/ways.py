@@ -105,7 +105,7 @@ class Async(Envelopes):
 
     def close(self) -> None:
         """See `Way`."""
-        self._runner.run(self._publisher.close())
+        self._runner.run(self._publisher.aclose())
         self._runner.close()
 
     async def _send(self, batch: Sequence[Envelope]) -> None:

@@ -22,6 +22,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+XERPIUM_SERVICE_NAME = "chaos"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
