@@ -16,7 +16,7 @@ from apps.events.schemas import Schema
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Declared", "catalogue_version", "declared", "forget_after_commit"]
+__all__ = ["Declared", "catalogue_version", "declared", "forget", "forget_after_commit"]
 
 KEEP_SECONDS = 0.5
 
@@ -92,6 +92,11 @@ def declared(*, fresh: bool = False) -> Mapping[str, Declared]:
     return _cache.get(fresh=fresh)
 
 
+def forget() -> None:
+    """Let this process look anew when it is next asked."""
+    _cache.forget()
+
+
 def forget_after_commit() -> None:
     """Let this process look anew once the running transaction has committed."""
-    transaction.on_commit(_cache.forget)
+    transaction.on_commit(forget)
