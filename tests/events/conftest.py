@@ -63,6 +63,12 @@ class Totals:
         client.hset(REGISTRY_CATALOG, mapping=content)
 
 
+@pytest.fixture(autouse=True)
+def no_declarations_of_the_test_before() -> None:
+    """Let this process look anew at which types are declared."""
+    declarations.forget()
+
+
 @pytest.fixture
 def totals(monkeypatch: pytest.MonkeyPatch) -> Totals:
     """The only projection there is, fed by the registry's changes."""
@@ -127,11 +133,9 @@ def running(relay: Relay) -> Iterator[None]:
 
 
 @pytest.fixture
-def api(transactional_db: None) -> Iterator[Api]:
+def api(transactional_db: None) -> Api:
     """A caller of the REST API on this machine, without credentials: the hub of the tests is open to it."""
-    declarations.forget_after_commit()
-    yield Api()
-    declarations.forget_after_commit()
+    return Api()
 
 
 @pytest.fixture
