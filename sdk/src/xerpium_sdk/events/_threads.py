@@ -1,5 +1,6 @@
 """What publishers need of threads. Its twin is `_tasks`; the two are the only pair written by hand."""
 
+import os
 import threading
 from collections.abc import Callable
 from time import sleep
@@ -33,15 +34,21 @@ class Slots:
 
 
 class Local(Generic[T]):
-    """One of something for all threads, made when it is first asked for."""
+    """One of something for all threads of a process, made when it is first asked for."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._one: T | None = None
 
     def get(self) -> T:
         """Return it."""
+        if self._process != os.getpid():
+            self._begin()  # a fork: the connections are the parent's, and its threads may have held the lock
         if (one := self._one) is not None:
             return one
         with self._lock:

@@ -11,7 +11,7 @@ from xerpium_sdk.events.lanes import Delivery
 from xerpium_sdk.events.subscriptions import Received, Subscription
 from xerpium_sdk.events.trace import event_in_hand
 
-__all__ = ["ERROR_LENGTH", "arguments_of", "excerpt", "sync_call"]
+__all__ = ["ERROR_LENGTH", "arguments_of", "excerpt", "first_of", "sync_call"]
 
 ERROR_LENGTH = 4000
 

@@ -13,13 +13,24 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
 from redis.retry import Retry
 
-__all__ = ["address_of", "cannot_heal", "connect", "dedicated", "default_url", "own_options", "url_or_default"]
+__all__ = [
+    "address_of",
+    "cannot_heal",
+    "connect",
+    "dedicated",
+    "default_url",
+    "own_options",
+    "source_of",
+    "url_or_default",
+]
 
 READ_SIZE = 1 << 20
 """Bytes taken from the socket at once. Each time the reader has to wait for threads that compute, so: seldom."""
 
 _MANAGED = ("himport_registry", "maint_notifications_pool_handler", "maint_notifications_config")
 """What a redis-py pool puts among its options for itself; a pool made of these options makes its own."""
+_OF_POOLS = ("max_connections", "timeout", "queue_class", "retry")
+"""What an address may say to a pool, and a connection does not know; and what is of another class for asyncio."""
 
 
 def default_url() -> str:
@@ -55,12 +66,9 @@ def dedicated(client: Redis, *, timeout: float) -> Redis:
 
 
 def own_options(options: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:
-    """Return the options of connections of one's own to the server of a client with ``options``, answering in bytes.
-
-    ``retry`` is left out: it is of another class for asyncio.
-    """
-    kept = {name: value for name, value in options.items() if name not in _MANAGED and not name.startswith("orig_")}
-    kept.pop("retry", None)
+    """Return the options of connections of one's own to the server of a client with ``options``, answering in bytes."""
+    left_out = (*_MANAGED, *_OF_POOLS)
+    kept = {name: value for name, value in options.items() if name not in left_out and not name.startswith("orig_")}
     return kept | {
         "socket_timeout": timeout,
         "socket_connect_timeout": min(3.0, timeout),
@@ -82,6 +90,11 @@ def url_or_default(url: str | None, parse: Callable[[str], Mapping[str, Any]]) -
         return dict(parse(url or default_url()))
     except ValueError as error:
         raise ValueError(f"{'redis_url' if url else 'REDIS_URL'} is no address of a Redis: {error}") from error
+
+
+def source_of(url: str | None) -> str:
+    """Return what to say beside the address of a Redis that does not answer: that nobody has given one, if so."""
+    return "" if url or os.environ.get("REDIS_URL") else " (REDIS_URL is not set)"
 
 
 def address_of(options: Mapping[str, Any]) -> str:

@@ -34,9 +34,12 @@ class InvalidEvent(BusError, ValueError):
     """Raised when events cannot be published as they are; ``faults`` lists all that is wrong, and none was sent."""
 
     def __init__(self, faults: Sequence[EventFault]) -> None:
-        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        super().__init__("; ".join(map(str, faults[:SHOWN])) + more)
+        super().__init__(faults)
         self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        more = f"; and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
+        return "; ".join(map(str, self.faults[:SHOWN])) + more
 
 
 class PublishFailed(BusError):
@@ -46,9 +49,13 @@ class PublishFailed(BusError):
     idempotency store, and stored once in the journal.
     """
 
-    def __init__(self, message: str, event_ids: Sequence[str], *, may_be_written: bool) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, event_ids: Sequence[str], may_be_written: bool) -> None:
+        super().__init__(message, event_ids, may_be_written)
+        self.message = message
         self.event_ids = tuple(event_ids)
         """The events that are not confirmed; in the order in which they were given."""
         self.may_be_written = may_be_written
         """Whether they may be in their stream all the same: an answer was lost. False: they are not."""
+
+    def __str__(self) -> str:
+        return self.message

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from xerpium_sdk.events.idempotency import IdempotencyStore
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
-__all__ = ["Around", "Options", "host_name"]
+__all__ = ["Around", "Options", "allows_text", "host_name"]
 
 Around: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Makes what surrounds a stretch of work of a handler's thread, such as the tidying of database connections."""

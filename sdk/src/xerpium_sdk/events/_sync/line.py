@@ -13,7 +13,7 @@ from redis.connection import parse_url
 from redis.exceptions import RedisError
 
 from xerpium_sdk.events._threads import Local, Slots, exchange, sleep
-from xerpium_sdk.events.connection import address_of, own_options, url_or_default
+from xerpium_sdk.events.connection import address_of, own_options, source_of, url_or_default
 from xerpium_sdk.events.patience import Endeavour, Patience
 
 __all__ = ["Line"]
@@ -44,7 +44,7 @@ class Line:
         else:
             options = url_or_default(redis_url, parse_url)
             kind = options.pop("connection_class", None) or Redis().connection_pool.connection_class
-        self.address = address_of(options)
+        self.address = address_of(options) + ("" if client is not None else source_of(redis_url))
         self._patience = patience
         settings = own_options(options, timeout=patience.timeout)
         self._connections = Local(lambda: _Connections(kind, settings, connections))
