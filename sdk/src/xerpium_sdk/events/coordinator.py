@@ -17,7 +17,7 @@ from xerpium_sdk.events.preparing import Preparation
 from xerpium_sdk.events.reader import Held, Reader
 from xerpium_sdk.events.settlement import Settlement
 from xerpium_sdk.events.standing import Standing
-from xerpium_sdk.events.stations import BACKLOG_SECONDS, Station
+from xerpium_sdk.events.stations import Station
 from xerpium_sdk.events.subscriptions import Subscription, Subscriptions
 from xerpium_sdk.events.trouble import Trouble
 from xerpium_sdk.events.workers import Pool
@@ -141,7 +141,7 @@ class Coordinator:
             moments.append(self._answers.paused_until)
         for station in self._stations.values():
             if station.pool.ready:
-                moments.append(now + BACKLOG_SECONDS)
+                moments.append(now + station.patience)
             if station.collector is not None and (due := station.collector.due) is not None:
                 moments.append(due)
         if self._lanes.out:

@@ -12,6 +12,7 @@ __all__ = ["BACKLOG_SECONDS", "Station"]
 
 BACKLOG_SECONDS = 0.001
 """How soon to look again whether more workers are needed."""
+LONGEST_PATIENCE = 0.02
 SLOW_SECONDS = 0.0003
 """Handlers that take longer than this on average get workers for everything that is ready at once."""
 
@@ -30,6 +31,11 @@ class Station:
     """Answers since the last look."""
     stalled_since: float | None = None
     """Since when something is ready and nothing was answered; None when it is not so."""
+
+    @property
+    def patience(self) -> float:
+        """How soon to look again while something is ready: workers report by themselves only when nothing is."""
+        return min(max(BACKLOG_SECONDS, self.mean_seconds / 4), LONGEST_PATIENCE)
 
     def wake(self, now: float) -> None:
         """Let workers begin: one for a handler that returns at once, more while that one gets nowhere."""

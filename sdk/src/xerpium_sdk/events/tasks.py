@@ -205,8 +205,8 @@ class TaskPool:
         if worker.cancelled_for is not None:
             self._forgive(worker)
         desk.outbox.append((verdict, unit, delivery, turn, error, desk.clock() - since))
-        if not desk.rung:
-            desk.ring()
+        if not self.ready and not desk.rung:
+            desk.ring()  # while more is ready, the coordinator comes by itself
         return error is None
 
     async def _batch(self, worker: _Worker, batch: Run, since: float) -> None:

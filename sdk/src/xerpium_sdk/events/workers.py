@@ -208,8 +208,8 @@ class ThreadPool:
             worker.unit = None
             now = clock()
             outbox.append((verdict, unit, unit, worker.turn, error, now - since))
-            if not desk.rung:
-                desk.ring()
+            if not ready and not desk.rung:
+                desk.ring()  # while more is ready, the coordinator comes by itself
             since = now
         return since
 
@@ -255,7 +255,7 @@ class ThreadPool:
         worker.unit = None
         now = desk.clock()
         desk.outbox.append((verdict, unit, delivery, turn, error, now - since))
-        if not desk.rung:
+        if not self.ready and not desk.rung:
             desk.ring()
         return error is None, now
 
