@@ -79,7 +79,7 @@ def test_everyday_values_have_a_json_form(value: Any, text: str) -> None:
         ({float("inf"): 1}, ValueError, r"data: the key inf: inf is not JSON"),
         ({"odd": Decimal("sNaN"), "fine": 1}, ValueError, r"data\.odd: sNaN"),
     ],
-    ids=repr,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_the_error_says_where_and_why(data: dict[Any, Any], kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
