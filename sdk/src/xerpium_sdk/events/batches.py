@@ -37,7 +37,12 @@ class Collector:
         """When what is collected has waited long enough; None when nothing is, or when it cannot be handed over yet."""
         if self.in_flight >= self.subscription.concurrency or self._since is None:
             return None
-        return self._since + self._seconds
+        return self._since if self._first_is_alone else self._since + self._seconds
+
+    @property
+    def _first_is_alone(self) -> bool:
+        """Whether the next one gets a batch of its own: it has nobody to wait for."""
+        return bool(self._collected) and (self._collected[0].alone or self._collected[0].suspect)
 
     def __len__(self) -> int:
         return len(self._collected) + sum(map(len, self._pieces))
@@ -58,12 +63,12 @@ class Collector:
         if self._pieces:
             return self._hand_over(self._pieces.popleft())
         if self._since is None or not (
-            at_once or len(self._collected) >= self._size or now >= self._since + self._seconds
+            at_once or self._first_is_alone or len(self._collected) >= self._size or now >= self._since + self._seconds
         ):
             return None
         batch: list[Delivery] = []
         while self._collected and len(batch) < self._size:
-            alone = self._collected[0].alone or self._collected[0].suspect
+            alone = self._first_is_alone
             if alone and batch:
                 break
             batch.append(self._collected.popleft())
