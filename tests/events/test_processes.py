@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Sum
 
 from apps.core import redis
@@ -20,8 +20,9 @@ from apps.events.models import EventTypeHour, JournalEntry, OutboxEntry
 from apps.events.relay import BATCH
 from apps.serviceauth.selectors import company_names
 from tests.events.conftest import make_event
+from tests.support.database import database_away
 from tests.support.wait import wait_until
-from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_HUB
+from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_EVENTS_DEAD, STREAM_HUB
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +114,32 @@ def test_a_killed_consumer_loses_nothing_and_stores_nothing_twice(start: Start) 
     stored = JournalEntry.objects.order_by("id").values_list("event_id", flat=True)
     assert sorted(stored) == sorted(sent)
     assert EventTypeHour.objects.aggregate(total=Sum("count"))["total"] == len(sent)
+
+
+def test_a_database_that_is_away_is_waited_for_and_nothing_is_given_up(start: Start) -> None:
+    consumer = start("consume_events")
+    sent = add(range(500))
+    wait_until(lambda: JournalEntry.objects.count() == 500, 20, "the first events in the journal")
+    with database_away():
+        sent += add(range(500, 1000))
+        company: dict[Any, Any] = {**make_event(7, "company_created").encode(), "data": '{"name": "Acme"}'}
+        redis.client().xadd(STREAM_EVENTS, company)
+        wait_until(lambda: unacknowledged() >= 500, 20, "the consumer to have them in hand")
+    wait_until(journal_has(1001), 20, "everything in the journal")
+    wait_until(lambda: company_names([7]) == {7: "Acme"}, 20, "the company to be known")
+    assert redis.client().xlen(STREAM_EVENTS_DEAD) == 0
+    assert "0 given up" in stop(consumer)
+
+
+def journal_has(count: int) -> Callable[[], bool]:
+    def ask() -> bool:
+        try:
+            return JournalEntry.objects.count() == count
+        except OperationalError:  # of this process, which has lost its connection as well
+            connection.close()
+            return False
+
+    return ask
 
 
 def has_grown(before: int) -> bool:
