@@ -391,3 +391,15 @@ def test_lag_counts_what_was_not_read(bus: Any, make_consumer: Make) -> None:
     publish(bus, 3)
     assert consumer.lag()[STREAM_EVENTS].lag == 1
     assert consumer.lag()[STREAM_EVENTS].pending == 0
+
+
+def test_failures_and_letters_by_the_hundred_are_not_all_logged(
+    bus: Any, calls: Calls, make_consumer: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(200):
+        calls.failures[number] = 9
+    publish(bus, *range(200))
+    settle(make_consumer(max_attempts=2), bus)
+    assert len(dead_letters(bus)) == 200
+    assert len([one for one in caplog.messages if " failed on " in one]) <= 5
+    assert any("more at once" in one for one in caplog.messages)

@@ -319,3 +319,9 @@ def test_both_streams_keep_their_order_through_many_deaths(bus: Any, process: Ca
         order = list(dict.fromkeys(number for of, number in seen(bus) if of == entity))
         assert order == list(range(40))
     assert dead_letters(bus) == []
+
+
+def test_groups_of_others_may_have_names_that_are_no_text(make_consumer: Make) -> None:
+    consumer = make_consumer()
+    publish(consumer_client := Redis.from_url(settings.REDIS_URL, decode_responses=True), 1)
+    consumer_client.close()

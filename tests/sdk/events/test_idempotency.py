@@ -174,3 +174,15 @@ def test_a_store_may_surround_a_batch(bus: Any, make_consumer: Make) -> None:
 def test_a_store_that_surrounds_takes_no_coroutines(make_consumer: Make) -> None:
     with pytest.raises(ValueError, match="coroutine function"):
         make_consumer(lambda event: None, idempotency=Ledger()).on("user_login")(asyncio.sleep)
+
+
+def test_what_was_delivered_too_often_is_given_up_with_a_store_too(bus: Any, calls: Calls, make_consumer: Make) -> None:
+    publish(bus, 1)
+    settle(make_consumer(), bus)
+    (entry_id,) = publish(bus, 2)
+    bus.xreadgroup("shop-group", "gone", {"xerpium:events": ">"})
+    bus.xclaim("xerpium:events", "shop-group", "shop-one", 0, [entry_id], retrycount=3)
+    consumer = make_consumer(idempotency=RedisIdempotencyStore(bus), max_attempts=3, consumer_name="shop-one")
+    settle(consumer, bus)
+    assert calls.numbers == [1]
+    assert [one["dead_attempts"] for one in dead_letters(bus)] == ["3"]

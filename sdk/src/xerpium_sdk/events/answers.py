@@ -18,6 +18,8 @@ __all__ = ["Answers"]
 
 logger = logging.getLogger(__name__)
 
+LOG_SECONDS = 1.0
+
 
 class Answers:
     """Takes what workers put on the desk and says what follows from it."""
@@ -37,6 +39,7 @@ class Answers:
         self._desk, self._lanes, self._settlement, self._stations = desk, lanes, settlement, stations
         self._standing, self._held, self.outage, self._chance = standing, held, outage, chance
         self._affected: set[Station] = set()
+        self._logged: dict[Subscription, tuple[float, int]] = {}
         self.paused_until = 0.0
         """When to try again what an outage made fail."""
         self.next_watch = 0.0
@@ -229,10 +232,22 @@ class Answers:
         self._lanes.postpone(delivery, now + delay)
         self._settlement.tried(delivery, now)
         self._settlement.released(delivery, now)
+        self._log(subscription, delivery, failure, delay, now)
+
+    def _log(
+        self, subscription: Subscription, delivery: Delivery, failure: BaseException, delay: float, now: float
+    ) -> None:
+        """Log a failure, one in a second for each handler: one that always fails must not keep us busy writing."""
+        due, silent = self._logged.get(subscription, (now, 0))
+        if now < due:
+            self._logged[subscription] = (due, silent + 1)
+            return
+        self._logged[subscription] = (now + LOG_SECONDS, 0)
         logger.warning(
-            "%s failed on %s of %s, attempt %d of %d, next in %.1f s",
+            "%s failed on %s of %s, attempt %d of %d, next in %.1f s%s",
             *(subscription.name, delivery.entry_id.decode(), delivery.stream),
             *(delivery.attempts, subscription.max_attempts, delay),
+            f"; {silent} more failures since the last such line" if silent else "",
             exc_info=failure,
         )
 

@@ -234,6 +234,7 @@ class Coordinator:
 
     def _never_answered(self, delivery: Delivery, subscription: Subscription, now: float) -> None:
         text = f"Delivered {delivery.attempts} times and never answered: a consumer stopped or died on it."
+        delivery.subscription = subscription
         self._stations[subscription].counts.dead += 1
         self.settlement.dead(delivery, subscription.name, "max_attempts", text, now)
 
@@ -251,7 +252,9 @@ class Coordinator:
         self._answers.fail_what_cannot_begin(now)
         for station in self._stations.values():
             if station.collector is not None:
-                while (batch := station.collector.take(now, at_once=bool(outage))) is not None:
+                while (
+                    batch := station.collector.take(now, at_once=bool(outage) or self._reader.nothing_new)
+                ) is not None:
                     station.pool.ready.append(batch)
             station.wake(now)
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Any
 
+from redis import Redis
 from redis.exceptions import RedisError
 
 from xerpium_sdk.events.connection import cannot_heal
@@ -53,7 +53,7 @@ class Engine:
         subscriptions: Subscriptions,
         metrics: Metrics,
         *,
-        make_client: Callable[[float], Any],
+        make_client: Callable[[float], Redis],
         loop: asyncio.AbstractEventLoop | None,
         drain: bool,
     ) -> None:
@@ -93,7 +93,7 @@ class Engine:
             metrics=metrics,
         )
         self._threads = [
-            Thread(target=self._reader.run, name=f"xerpium-read-{options.group}", daemon=True),
+            Thread(target=self._read, name=f"xerpium-read-{options.group}", daemon=True),
             Thread(target=self._coordinate, name=f"xerpium-events-{options.group}", daemon=True),
         ]
 
@@ -105,7 +105,8 @@ class Engine:
         except RedisError as error:
             if cannot_heal(error):
                 self._end_loop()
-                self._close_clients()
+                _close(self._reading)
+                _close(self._telling)
                 raise
         for thread in self._threads:
             thread.start()
@@ -141,7 +142,7 @@ class Engine:
         except BaseException as error:
             self.error = self.error or error
         finally:
-            self._close_clients()
+            _close(self._telling)
             self.over.set()
             self.on_over()
 
@@ -157,7 +158,7 @@ class Engine:
         while (coordinator.in_progress or not told) and time.monotonic() < deadline:
             desk.wait(0.05)
             told = self._tell(coordinator)
-        self._threads[0].join(max(JOIN_SECONDS, 0.0))
+        self._threads[0].join(JOIN_SECONDS)
         unfinished = coordinator.in_progress
         told = self._tell(coordinator) and told
         self._leave(nothing_pending=not unfinished)
@@ -185,7 +186,7 @@ class Engine:
 
     def _interrupt_reader(self) -> None:
         """End the blocking read: what it might still answer stays pending and is taken up by the next."""
-        if not self._reader_done():
+        if self._threads[0].is_alive():
             try:
                 client_id = self._read_group.client_id
                 if client_id is not None:
@@ -193,16 +194,13 @@ class Engine:
             except Exception:
                 logger.debug("The reader could not be woken; its read ends by itself", exc_info=True)
 
-    def _reader_done(self) -> bool:
-        return not self._threads[0].is_alive()
-
-    def _close_clients(self) -> None:
-        if self._reader_done():
+    def _read(self) -> None:
+        """Run the reader, and close its connections where nobody else uses them any more."""
+        try:
+            self._reader.run()
+        finally:
             self._read_group.hang_up()
-            self._reading.close()
-            self._reading.connection_pool.disconnect()
-        self._telling.close()
-        self._telling.connection_pool.disconnect()
+            _close(self._reading)
 
     # --- who calls the handlers
 
@@ -243,3 +241,8 @@ class Engine:
         if self._own_loop is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._own_loop.join(JOIN_SECONDS)
+
+
+def _close(client: Redis) -> None:
+    client.close()
+    client.connection_pool.disconnect()

@@ -30,13 +30,14 @@ def read_lag(client: Redis, stream: str, group: str) -> StreamLag:
     """
     command: Any = client.execute_command
     try:
-        groups = command("XINFO GROUPS", stream)
+        # Undecoded, because other groups may have names that are no text.
+        groups = command("XINFO GROUPS", stream, NEVER_DECODE=True)
     except ResponseError as error:
         if "no such key" in str(error).lower():
             return StreamLag(0, 0)
         raise
     for about in groups:
-        if _text(about["name"]) == group:
+        if about["name"] == group.encode():
             lag = about.get("lag")
             return StreamLag(
                 _count(client, stream, _text(about["last-delivered-id"])) if lag is None else lag, about["pending"]

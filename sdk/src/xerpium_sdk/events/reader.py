@@ -53,6 +53,8 @@ class Reader:
         """Set by the coordinator whenever something was acknowledged."""
         self.go = Event()
         """Set while this consumer may read."""
+        self.nothing_new = False
+        """When draining: the last read found nothing, so that there is no point in waiting for more."""
         self.idle = False
         """When draining: nothing new was left while nothing was in hand."""
         self._options, self._group, self._membership, self._desk = options, group, membership, desk
@@ -134,9 +136,10 @@ class Reader:
         if self._drain and block_ms is not None:
             block_ms = None if quiet else IDLE_POLL_MS
         found = self._group.read(self.consumer, count, block_ms)
+        self.nothing_new = self._drain and not found
         if not found:
-            if quiet:
-                self.idle = True
+            self.idle = quiet
+            if self._drain:
                 self._desk.ring()
             return
         for delivery in found:

@@ -11,12 +11,15 @@ from xerpium_sdk.events.idempotency import ClaimingStore, HandledKey
 from xerpium_sdk.events.lanes import Delivery
 from xerpium_sdk.events.options import Options
 from xerpium_sdk.events.reader import Held
+from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD
 from xerpium_sdk.wire.times import format_time
 
 __all__ = ["Settlement"]
 
 logger = logging.getLogger(__name__)
 
+MOST_LINES = 5
+"""Entries given up at once that are named in the log."""
 FLUSH_SECONDS = 0.005
 """How long an acknowledgement waits for others to share its round trip."""
 
@@ -151,11 +154,14 @@ class Settlement:
         if not self._letters:
             return
         self._group.bury(self._letters)
-        for delivery, letter in self._letters:
+        for delivery, _ in self._letters:
             self._held[delivery.stream].pop(delivery.entry_id, None)
-            reason, error = letter["dead_reason"], letter["dead_error"]
-            last_line = error.splitlines()[-1] if error else ""
-            logger.error("Gave up on %s of %s (%s): %s", letter["dead_stream_id"], delivery.stream, reason, last_line)
+        for delivery, letter in self._letters[:MOST_LINES]:
+            last_line = (letter["dead_error"].splitlines() or [""])[-1]
+            about = (letter["dead_stream_id"], delivery.stream, letter["dead_reason"], last_line)
+            logger.error("Gave up on %s of %s (%s): %s", *about)
+        if (more := len(self._letters) - MOST_LINES) > 0:
+            logger.error("Gave up on %d more at once; all are in %s", more, STREAM_EVENTS_DEAD)
         self._letters.clear()
         self._on_room()
 
