@@ -32,8 +32,8 @@ def groups_url() -> str:
 
 
 def group_url(group: str) -> str:
-    """Return the address of the page of a consumer group."""
-    return reverse("bus:group", args=[group])
+    """Return the address of the page of a consumer group; of the list where a dead letter names none."""
+    return reverse("bus:group", args=[group]) if group else groups_url()
 
 
 def types_url() -> str:

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from apps.core import redis
 from apps.core.errors import Unavailable
+from apps.events.texts import name_of
 from xerpium_sdk.events.entry import BEGINNING, id_key
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_EVENTS_DEAD, STREAM_HUB, events_members
 
@@ -83,7 +84,8 @@ class GroupFacts:
     @property
     def needs_from(self) -> str:
         """The oldest id that the group still needs; what is below can go."""
-        return self.first_pending_id or self.last_delivered_id
+        # A group that was set back reads again what lies before its pending entries.
+        return min(self.first_pending_id or self.last_delivered_id, self.last_delivered_id, key=id_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,7 @@ def _group(stream: str, group: Mapping[str, Any], told: Sequence[Any], *, now_ms
         lag = waiting
     return GroupFacts(
         stream=stream,
-        group=_text(group["name"]),
+        group=name_of(group["name"]),
         consumers=group["consumers"],
         pending=pending["pending"],
         first_pending_id=first_pending,
@@ -212,7 +214,7 @@ def consumers(stream: str, group: str) -> list[ConsumerFacts]:
     found = {
         name: ConsumerFacts(name=name, pending=row["pending"], idle_ms=row["idle"], member=told.get(name))
         for row in known
-        for name in (_text(row["name"]),)
+        for name in (name_of(row["name"]),)
     }
     for name in told.keys() - found.keys():
         found[name] = ConsumerFacts(name=name, pending=0, idle_ms=0, member=told[name])
@@ -230,10 +232,10 @@ def members(group: str) -> dict[str, Mapping[str, Any]]:
     for name, value in answer.items():
         try:
             told = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(told, dict):
-            found[_text(name)] = told
+            found[name_of(name)] = told
     return found
 
 

@@ -6,9 +6,10 @@ does half of a surrogate pair.
 
 import json
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
-__all__ = ["clean", "clean_json", "cut", "integer", "is_text", "show_fields"]
+__all__ = ["clean", "clean_json", "cut", "integer", "is_text", "name_of", "show_fields"]
 
 REPLACEMENT = "\ufffd"
 MAX_FIELDS = 200
@@ -26,6 +27,16 @@ def clean(value: bytes | str) -> str:
 def cut(text: str, length: int) -> str:
     """Return ``text``, with an ellipsis in place of what is beyond ``length`` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def name_of(value: bytes) -> str:
+    """Return a name that others have given, as a text that can be stored and indexed; different names stay different.
+
+    One that is no such text ends in a mark that no other has: U+FFFD and a digest.
+    """
+    if len(value) <= MAX_NAME and is_text(value) and REPLACEMENT not in (text := value.decode()):
+        return text
+    return f"{cut(clean(value[: 4 * MAX_NAME]), MAX_NAME)}{REPLACEMENT}{blake2b(value, digest_size=8).hexdigest()}"
 
 
 def is_text(value: bytes) -> bool:

@@ -193,7 +193,7 @@ def test_replays_are_shown_where_they_wait(browser: Client) -> None:
     assert stream in html(browser, STOCK)
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b?c#d", "ü", "x" * 60])
+@pytest.mark.parametrize("name", ["a/b", "a b?c#d", "a\nb", "ü", "x" * 60])
 def test_names_that_need_quoting_lead_to_their_page(browser: Client, name: str) -> None:
     bus.publish(1)
     bus.read_by(name, "one")

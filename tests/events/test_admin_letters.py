@@ -117,6 +117,13 @@ def test_the_list_asks_the_same_number_of_questions_whatever_there_is(browser: C
     assert counts[0] == counts[1] <= 13
 
 
+@pytest.mark.parametrize("odd", ["", "a\nb", "..", "<script>alert(1)</script>"])
+def test_odd_names_make_no_page_unreadable(browser: Client, odd: str) -> None:
+    letter = bus.letter(odd, group=odd, handler=odd, service_name=odd, reason=odd, error=odd, entity_type=odd)
+    for address in (LIST, links.dead_letter_url(letter.pk), links.decide_url("replay", all=1)):
+        assert "<script>alert(1)" not in html(browser, address)
+
+
 def test_an_empty_list_says_that_nothing_is_to_be_done(browser: Client) -> None:
     assert "No dead letter waits" in html(browser, LIST)
 

@@ -321,7 +321,8 @@ def test_both_streams_keep_their_order_through_many_deaths(bus: Any, process: Ca
     assert dead_letters(bus) == []
 
 
-def test_groups_of_others_may_have_names_that_are_no_text(make_consumer: Make) -> None:
-    consumer = make_consumer()
-    publish(consumer_client := Redis.from_url(settings.REDIS_URL, decode_responses=True), 1)
-    consumer_client.close()
+def test_groups_of_others_may_have_names_that_are_no_text(bus: Any, make_consumer: Make) -> None:
+    publish(bus, 1)
+    bus.xgroup_create(STREAM_EVENTS, b"\xff", id="0")
+    with Redis.from_url(settings.REDIS_URL, decode_responses=True) as client:
+        assert make_consumer(client=client).lag()[STREAM_EVENTS].lag == 1
