@@ -97,9 +97,11 @@ async def test_serving_ends_with_stop(asker: RequestResponsePattern, pricing: Re
     assert pricing.metrics.snapshot().served == 2
 
 
-async def test_a_request_waits_for_a_service_that_starts_later(asker: RequestResponsePattern, pricing: Any) -> None:
+async def test_a_request_waits_for_a_service_that_starts_later(
+    asker: RequestResponsePattern, pricing: Any, bus: Any
+) -> None:
     asking = asyncio.create_task(asker.send_request("pricing", "get_price", 1, timeout=20))
-    await asyncio.sleep(0.05)
+    await wait_for(lambda: left_over(bus) == 1)
     async with pricing:
         assert (await asking)["asked"] == 1
 
