@@ -49,7 +49,9 @@ def test_everything_public_of_the_registry_can_be_had_from_one_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "names"), [(registry, {"Catalog", "HubClient", "Member"}), (events, {"EventPublisher"})], ids=str
+    ("module", "names"),
+    [(registry, {"Catalog", "HubClient", "Member"}), (events, {"EventPublisher"})],
+    ids=["registry", "events"],
 )
 def test_every_async_class_has_its_twin(module: ModuleType, names: set[str]) -> None:
     twins = {name.removeprefix("Async") for name in module.__all__ if name.startswith("Async")}
