@@ -1,7 +1,9 @@
 """Writing the journal: a batch in one statement, each event once, nothing refused.
 
 An entry may come again, after a fault or because its publisher repeated it: its ``event_id`` is unique in the day's
-partition, and the statement also looks into the day before. The counts by hour are written with the rows, so they never
+partition, and the statement also looks into the day before. What a killed process had stored and not acknowledged may
+come again much later, when somebody consumes again: for entries that old it looks back to when they were published. The
+counts by hour are written with the rows, so they never
 tell of an event that is not there.
 """
 
@@ -18,11 +20,15 @@ from apps.events import partitions
 from apps.events.declarations import declared
 from apps.events.recording import COLUMNS, Received, Record, bare, day_of, record
 from apps.events.verdicts import Judge
+from xerpium_sdk.events.entry import id_key
 
 __all__ = ["Journal", "is_refusal"]
 
 logger = logging.getLogger(__name__)
 
+LOOK_BACK = dt.timedelta(days=8)
+CLOCK_SKEW = 600.0
+"""Seconds by which the clocks of Redis and the hub may differ."""
 MAX_STATEMENT = 8 * 1024 * 1024
 _TYPES = {"company_id": "bigint", "occurred_at": "timestamptz", "data": "jsonb", "extra": "jsonb"}
 _VALUES = ", ".join(f"(e->>{index})::{_TYPES.get(name, 'text')} AS {name}" for index, name in enumerate(COLUMNS))
@@ -35,7 +41,7 @@ WITH written AS (
     FROM (SELECT n, {_VALUES} FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS a(e, n)) AS r
     WHERE NOT EXISTS (
         SELECT FROM events_journalentry j
-        WHERE j.event_id = r.event_id AND j.recorded_at >= %(yesterday)s AND j.recorded_at < %(today)s
+        WHERE j.event_id = r.event_id AND j.recorded_at >= %(since)s AND j.recorded_at < %(today)s
     )
     ORDER BY r.n
     ON CONFLICT DO NOTHING
@@ -109,12 +115,21 @@ def _insert(rows: Sequence[Record], now: dt.datetime) -> int:
         "rows": orjson.dumps([tuple(row) for row in rows]).decode(),
         "now": now,
         "today": today,
-        "yesterday": today - dt.timedelta(days=1),
+        "since": min(today - dt.timedelta(days=1), _published_since(rows, today)),
     }
     # A savepoint where a transaction runs already, so that a refusal can be mended.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_WRITE, values)
         return int(cursor.fetchone()[0])
+
+
+def _published_since(rows: Sequence[Record], today: dt.datetime) -> dt.datetime:
+    """Return the day on which the oldest of ``rows`` came to its stream, as its id says, a week ago at most."""
+    oldest = min((id_key(row.stream_id)[0] for row in rows), default=0) / 1000
+    earliest = today - LOOK_BACK
+    if oldest <= earliest.timestamp() + CLOCK_SKEW:
+        return earliest
+    return min(today, dt.datetime.fromtimestamp(oldest - CLOCK_SKEW, dt.UTC))
 
 
 def _portions(rows: Sequence[Record]) -> Iterator[tuple[int, int]]:

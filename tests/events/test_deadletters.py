@@ -120,6 +120,12 @@ def test_a_replay_carries_the_original_to_its_group() -> None:
     assert OutboxEntry.objects.count() == 1
 
 
+def test_what_names_no_group_can_only_be_discarded() -> None:
+    (key,) = letters(1, dead_group="")
+    assert replay([key]) == 0
+    assert services.dead_letters_discard(ids=[key], actor="anna", now=NOW) == 1
+
+
 def test_a_replay_that_fails_again_names_the_first_one() -> None:
     (key,) = letters(1)
     again = dead(9, dead_stream=stream_of_replays("shop-group"), replay_of=str(key), replay_stream=STREAM_EVENTS)

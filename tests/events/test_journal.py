@@ -78,6 +78,14 @@ def test_once_also_when_midnight_lies_between() -> None:
     }
 
 
+def test_once_also_when_nobody_consumed_for_days_after_a_kill() -> None:
+    published = NOW - dt.timedelta(days=5, minutes=3)
+    entry = event(1)
+    old = received(entry.fields, entry_id=f"{int(published.timestamp() * 1000)}-0")
+    assert write(old, now=published + dt.timedelta(seconds=1)) == 1
+    assert write(old, event(2), now=NOW) == 1
+
+
 def test_a_day_that_nobody_prepared_is_prepared_by_the_writer() -> None:
     far = NOW + dt.timedelta(days=200)
     write(event(1), now=far)

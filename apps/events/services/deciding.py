@@ -27,7 +27,7 @@ _SEND = outbox_insert("""
     FROM decided ORDER BY id
 """)
 _REPLAY = f"""
-WITH decided AS ({_DECIDE} AND is_text RETURNING id, "group", stream, fields), sent AS ({_SEND})
+WITH decided AS ({_DECIDE} AND is_text AND "group" <> '' RETURNING id, "group", stream, fields), sent AS ({_SEND})
 SELECT count(*) FROM decided
 """
 
@@ -35,9 +35,9 @@ SELECT count(*) FROM decided
 def dead_letters_replay(*, ids: Letters, actor: str, now: dt.datetime) -> int:
     """Send waiting dead letters again, each to the group that gave it up, in the order of their ids; return how many.
 
-    ``ids`` are ids or a QuerySet. Passed over are those that were decided on already, and those that were no text
-    (``is_text``): their bytes are not known any more. Each few hundred are a transaction of their own; what was done
-    stays done when a later one fails.
+    ``ids`` are ids or a QuerySet. Passed over are those that were decided on already, those that were no text
+    (``is_text``), since their bytes are not known any more, and those that name no group. Each few hundred are a
+    transaction of their own; what was done stays done when a later one fails.
     """
     count = 0
     for some in _batches(ids):
