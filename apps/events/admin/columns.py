@@ -36,9 +36,18 @@ class Rows(ChangeList):
         return str(self.get_query_string(remove=["p"]))
 
     @property
-    def newest(self) -> int:
-        """The greatest key on this page; 0 when it is empty."""
-        return max((row.pk for row in self.result_list), default=0)
+    def asked(self) -> list[tuple[str, str, str]]:
+        """What the list is filtered by: the filter, its value, and the address of the list without it."""
+        found = []
+        for spec in self.filter_specs:
+            labels = {str(value): str(label) for value, label in getattr(spec, "lookup_choices", ())}
+            for name in filter(None, spec.expected_parameters()):
+                value = str(self.filter_params.get(name, [""])[-1])
+                if value:
+                    title = getattr(spec, "names", {}).get(name, spec.title)
+                    address = self.get_query_string(remove=[name, "p"])
+                    found.append((str(title), labels.get(value, value), address))
+        return found
 
 
 class Counted(ChangeList):

@@ -151,6 +151,7 @@ class TimeFilter(admin.ListFilter):
     """By when it happened: one of the quick ranges, or from and to; a part that is no time is passed over."""
 
     title = "time"
+    names: ClassVar[dict[str, str]] = {"within": "time", "since": "from", "until": "to"}
     template = "unfold/filters/filters_field.html"
     ranges: ClassVar[dict[str, tuple[str, dt.timedelta]]] = {
         "15m": ("Last 15 min", dt.timedelta(minutes=15)),
@@ -174,12 +175,16 @@ class TimeFilter(admin.ListFilter):
 
     def expected_parameters(self) -> list[str | None]:
         """Return the names in the address."""
-        return ["within", "since", "until"]
+        return list(self.names)
+
+    @property
+    def lookup_choices(self) -> Choices:
+        """The quick ranges by name."""
+        return [(name, label) for name, (label, _) in self.ranges.items()]
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
         """Yield the form."""
-        named = [(name, label) for name, (label, _) in self.ranges.items()]
-        yield {"form": TimeForm(self.used_parameters, [("", "Any time"), *named])}
+        yield {"form": TimeForm(self.used_parameters, [("", "Any time"), *self.lookup_choices])}
 
     def queryset(self, request: HttpRequest, queryset: Found) -> Found:
         """Keep what happened then."""

@@ -14,7 +14,7 @@ from apps.core.admin import ReadOnlyModelAdmin
 from apps.core.look import ago_html
 from apps.events import links, selectors
 from apps.events.admin import columns, pages
-from apps.events.admin.filters import JOURNAL_FILTERS
+from apps.events.admin.filters import JOURNAL_FILTERS, TimeFilter
 from apps.events.models import EventTypeDeclaration, EventTypeHour, JournalEntry
 from xerpium_sdk.wire.envelope import EventType
 
@@ -30,6 +30,27 @@ class _StoredBytes(Func):
     """How much room a value takes in its row, without reading it from where large values are kept."""
 
     function = "pg_column_size"
+
+
+class JournalRows(columns.Rows):
+    """A page of events, the quick ranges of time, and what was the newest event when it was fetched."""
+
+    newest: int = 0
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Note what is the newest, of any kind, before the page is fetched: what comes meanwhile counts as newer."""
+        self.newest = JournalEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        super().get_results(request)
+
+    @property
+    def ranges(self) -> list[tuple[str, str, bool]]:
+        """The quick ranges: label, address of this list in it, and whether it is chosen."""
+        chosen = str(self.filter_params.get("within", [""])[-1])
+        named = [(name, label) for name, (label, _) in TimeFilter.ranges.items()]
+        return [
+            (label, self.get_query_string({"within": name}, remove=["p", "since", "until"]), name == chosen)
+            for name, label in named
+        ]
 
 
 @admin.register(JournalEntry)
@@ -65,9 +86,14 @@ class JournalAdmin(ReadOnlyModelAdmin):
         found = selectors.journal().alias(data_bytes=size).annotate(shown_data=shown, is_large=large)
         return found.defer("data", "extra")
 
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the newest first: by storing; where a time is asked for by happening, which its index knows."""
+        by_time = any(request.GET.get(name) for name in TimeFilter.names)
+        return ("-occurred_at", "-id") if by_time else ("-id",)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
         """Return what fetches a page of rows; for the count of newer events only the condition is wanted."""
-        return columns.Counted if "X-Newer" in request.headers else columns.Rows
+        return columns.Counted if "X-Newer" in request.headers else JournalRows
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list; or say how many events are newer than what a page of it shows."""

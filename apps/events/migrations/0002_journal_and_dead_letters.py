@@ -31,6 +31,10 @@ CREATE INDEX events_journal_entity ON events_journalentry (entity_type, entity_i
 CREATE INDEX events_journal_company ON events_journalentry (company_id, id DESC);
 CREATE INDEX events_journal_correlation ON events_journalentry (correlation_id, id DESC) WHERE correlation_id <> '';
 CREATE INDEX events_journal_occurred ON events_journalentry (occurred_at);
+-- What is rare has to be found without reading a day of what is not; most entries are in neither index.
+CREATE INDEX events_journal_wrong ON events_journalentry (verdict, id DESC)
+    WHERE verdict IN ('undeclared', 'mismatch', 'undecodable');
+CREATE INDEX events_journal_stream ON events_journalentry (stream, id DESC) WHERE stream <> 'xerpium:events';
 
 -- Where no day's partition exists (nobody has made one in time), entries still have a place.
 CREATE TABLE events_journalentry_other PARTITION OF events_journalentry DEFAULT;
