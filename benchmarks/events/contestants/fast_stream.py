@@ -1,6 +1,7 @@
 """FastStream on Redis streams: the library that people would pick.
 
-It consumes the entries of the envelope, as everybody here does, and messages of its own format, which it reads better.
+Its messages have its own format, which it reads best: of the fields of a stream's entry it decodes none. Handlers that
+take a model get what handlers of the SDK get, a typed event.
 """
 
 import asyncio
@@ -10,16 +11,34 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from faststream.redis import RedisBroker, StreamSub
+from pydantic import BaseModel
 from redis import Redis
 
 from benchmarks.events.contestants.raw import PACE_SECONDS, SECONDS
 from benchmarks.events.payload import data_of, envelope_of, fill
 from benchmarks.events.player import Task
+from xerpium_sdk.wire.envelope import EventType
 
 STREAM, GROUP, CONSUMER = "faststream", "benchmark", "faststream"
 PIPELINE = 100
 BATCH = 500
 Handler = Callable[[Any], Awaitable[None]]
+
+
+class Event(BaseModel):
+    """The envelope as one would declare it for FastStream."""
+
+    event_id: str
+    event_type: EventType
+    service_name: str
+    entity_type: str
+    entity_id: int | None
+    company_id: int | None
+    user_id: int | None
+    timestamp: str
+    data: dict[str, Any]
+    version: str = "1.0"
+    correlation_id: str | None = None
 
 
 def publish_one(task: Task) -> None:
@@ -50,27 +69,59 @@ def publish_pipeline(task: Task) -> None:
 
 
 def consume(task: Task) -> None:
-    """One call of a handler that does nothing for each entry of the envelope; its data stays text."""
-    _fill_with_entries(task)
-    _consume_each(task)
+    """One call of a handler that does nothing for each event, given to it as a model of pydantic's."""
 
+    async def handle(event: Event) -> None:
+        step()
 
-def consume_own(task: Task) -> None:
-    """One call of a handler that does nothing for each message in FastStream's own format, data and all decoded."""
     asyncio.run(_fill_with_messages(task))
-    _consume_each(task)
+    step, done = _counting(task)
+    asyncio.run(_consume(task, handle, done, batch=False))
 
 
 def consume_batch(task: Task) -> None:
-    """Handle up to 500 entries of the envelope with one call; their fields stay bytes."""
-    _fill_with_entries(task)
-    _consume_batches(task)
+    """Handle up to 500 of these events with one call."""
 
+    async def handle(events: list[Event]) -> None:
+        step(len(events))
 
-def consume_own_batch(task: Task) -> None:
-    """Handle up to 500 messages of FastStream's own format with one call."""
     asyncio.run(_fill_with_messages(task))
-    _consume_batches(task)
+    step, done = _counting(task)
+    asyncio.run(_consume(task, handle, done, batch=True))
+
+
+def consume_dicts(task: Task) -> None:
+    """One call for each message, which is a dict that nobody has looked at."""
+
+    async def handle(message: dict[str, Any]) -> None:
+        step()
+
+    asyncio.run(_fill_with_messages(task))
+    step, done = _counting(task)
+    asyncio.run(_consume(task, handle, done, batch=False))
+
+
+def consume_dicts_batch(task: Task) -> None:
+    """Handle up to 500 of these dicts with one call."""
+
+    async def handle(messages: list[dict[str, Any]]) -> None:
+        step(len(messages))
+
+    asyncio.run(_fill_with_messages(task))
+    step, done = _counting(task)
+    asyncio.run(_consume(task, handle, done, batch=True))
+
+
+def consume_entries_batch(task: Task) -> None:
+    """Handle up to 500 entries of the envelope with one call; FastStream leaves their fields bytes."""
+
+    async def handle(entries: list[dict[str, Any]]) -> None:
+        step(len(entries))
+
+    with Redis.from_url(task.url) as client:
+        fill(client, STREAM, task.count)
+    step, done = _counting(task)
+    asyncio.run(_consume(task, handle, done, batch=True))
 
 
 def wait_async(task: Task) -> None:
@@ -135,30 +186,9 @@ def _message(number: int, sent: int = 0) -> dict[str, Any]:
     return {**envelope_of(number).encode(), "data": data_of(number, sent)}
 
 
-def _fill_with_entries(task: Task) -> None:
-    with Redis.from_url(task.url) as client:
-        fill(client, STREAM, task.count)
-
-
 async def _fill_with_messages(task: Task) -> None:
     async with _broker(task) as broker:
         await _publish_all(broker, [_message(number) for number in range(task.count)])
-
-
-def _consume_each(task: Task) -> None:
-    async def handle(message: dict[str, Any]) -> None:
-        step()
-
-    step, done = _counting(task)
-    asyncio.run(_consume(task, handle, done, batch=False))
-
-
-def _consume_batches(task: Task) -> None:
-    async def handle(messages: list[dict[str, Any]]) -> None:
-        step(len(messages))
-
-    step, done = _counting(task)
-    asyncio.run(_consume(task, handle, done, batch=True))
 
 
 async def _publish_all(broker: RedisBroker, messages: list[dict[str, Any]]) -> None:
