@@ -168,6 +168,7 @@ MIDDLEWARE = [
     "apps.core.requestid.RequestIdMiddleware",
     "apps.core.observation.ObservationMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.addresses.PageAddressMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

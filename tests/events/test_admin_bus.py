@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import math
 import re
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -12,12 +14,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.core import redis
 from apps.events import links
 from apps.events.admin.figures import CACHE_KEY
 from apps.events.models import EventTypeDeclaration, GroupState, OutboxEntry, StreamState
 from tests.support import bus, operators
 from tests.support.registry import NO_REDIS, redis_at
-from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, stream_of_replays
+from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, events_members, stream_of_replays
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -179,6 +182,25 @@ def test_consumers_of_others_are_shown_as_redis_knows_them(browser: Client) -> N
     assert "says nothing worker one" in told
     assert "Its consumers do not say how they are doing" in told
     assert "nothing is known of its handlers" in told
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"handled": "x", "pid": {"a": 1}, "since": [1], "host": {}},
+        {"handled": math.inf, "failed": math.nan, "in_hand": 10**400},
+        {"handlers": [1]},
+        {"handlers": {"a": 1, "b": {"handled": "x", "seconds_p50": None}}},
+    ],
+)
+def test_what_consumers_say_makes_no_page_unreadable(browser: Client, told: dict[str, Any]) -> None:
+    bus.publish(1)
+    bus.read_by("stock-service-group", "stock-1")
+    bus.consumer("stock-service-group", "stock-1", seen_ago=-60, **told)
+    redis.client().hset(events_members("stock-service-group"), "deep", "[" * 100_000)
+    bus.consumer("stock-service-group", "far", seen_ms=10**400)
+    assert "active stock-1" in text(html(browser, STOCK))
+    assert browser.get("/api/v1/events/groups/").status_code == 200
 
 
 def test_replays_are_shown_where_they_wait(browser: Client) -> None:

@@ -124,6 +124,23 @@ def test_odd_names_make_no_page_unreadable(browser: Client, odd: str) -> None:
         assert "<script>alert(1)" not in html(browser, address)
 
 
+@pytest.mark.parametrize("query", ["all=1", "p=0", "q="])
+def test_an_address_that_somebody_made_up_changes_no_way_to_decide(browser: Client, query: str) -> None:
+    bus.letter()
+    (address,) = re.findall(
+        r'href="([^"]+decide/replay/[^"]+)"', html(browser, f"{LIST}?group=stock-service-group&{query}")
+    )
+    assert "This sends 1 event again." in text(html(browser, address.replace("&amp;", "&")))
+
+
+@pytest.mark.parametrize("query", ["all=1&unknown=1", "all=1&group=%00", "all=1&pop=1"])
+def test_a_filter_that_is_none_decides_on_nothing(browser: Client, query: str) -> None:
+    letter = bus.letter()
+    address = f"{links.decide_url('discard')}{query}"
+    assert browser.get(address).status_code == browser.post(address, {"newest": letter.pk}).status_code == 400
+    assert DeadLetter.objects.get().state == DeadLetter.State.WAITING
+
+
 def test_an_empty_list_says_that_nothing_is_to_be_done(browser: Client) -> None:
     assert "No dead letter waits" in html(browser, LIST)
 

@@ -262,13 +262,12 @@ def _handlers(consumers: Iterable[ConsumerLine]) -> list[HandlerLine]:
         if not line.view.is_alive:
             continue
         for name, told in line.view.handlers.items():
-            if isinstance(told, Mapping):
-                _add(found.setdefault(name, HandlerLine(name)), told)
+            _add(found.setdefault(name, HandlerLine(name)), told)
     return sorted(found.values(), key=lambda handler: (-handler.dead, -handler.failed, -handler.seconds_total))
 
 
-def _add(handler: HandlerLine, told: Mapping[str, Any]) -> None:
+def _add(handler: HandlerLine, told: Mapping[str, float]) -> None:
     for name in ("handled", "failed", "retried", "dead", "seconds_total"):
-        setattr(handler, name, getattr(handler, name) + (told.get(name) or 0))
+        setattr(handler, name, getattr(handler, name) + told.get(name, 0))
     for name in ("seconds_p50", "seconds_p99"):
-        setattr(handler, name, max(getattr(handler, name), told.get(name) or 0.0))
+        setattr(handler, name, max(getattr(handler, name), told.get(name, 0.0)))

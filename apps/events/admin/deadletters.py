@@ -13,7 +13,7 @@ from apps.core.admin import ReadOnlyModelAdmin
 from apps.core.look import ago_html, draw_badge
 from apps.events import links, selectors, wording
 from apps.events.admin import columns, pages
-from apps.events.admin.deciding import VERBS, Deciding
+from apps.events.admin.deciding import OWN, VERBS, Deciding
 from apps.events.admin.filters import ANY, LETTER_FILTERS
 from apps.events.models import DeadLetter
 
@@ -37,7 +37,7 @@ class LetterRows(columns.Rows):
     def decide_url(self, verb: str) -> str:
         """Return the address of the page that asks about everything that waits in this list."""
         here = f"{links.dead_letters_url()}{self.get_query_string()}"
-        filters = {name: values[-1] for name, values in self.filter_params.items()}
+        filters = {name: values[-1] for name, values in self.filter_params.items() if name not in OWN}
         if self.query:
             filters["q"] = self.query
         return links.decide_url(verb, all=1, next=here, **filters)

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -20,7 +21,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from apps.events import links, services
 from apps.events.models import DeadLetter
 
-__all__ = ["MAY_DECIDE", "VERBS", "Deciding", "Verb", "actor_of"]
+__all__ = ["MAY_DECIDE", "OWN", "VERBS", "Deciding", "Verb", "actor_of"]
 
 MAY_DECIDE = "events.decide_deadletter"
 MOST_LINES = 50
@@ -111,7 +112,10 @@ class Deciding:
         if verb not in VERBS:
             raise Http404
         chosen, back = VERBS[verb], _back(request)
-        meant = self._meant(request)
+        try:
+            meant = self._meant(request)
+        except IncorrectLookupParameters as error:
+            raise SuspiciousOperation("The list has no such filter.") from error
         able = meant.filter(is_text=True) if verb == "replay" else meant
         if request.method == "POST":
             self._carry_out(request, chosen, able)

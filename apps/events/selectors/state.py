@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 OWN_PREFIX = "hub-"
+MAX_COUNT = 2**63
 MEMBER_SECONDS = 3.5
 """A consumer of ours beats once a second; after three beats that did not come it is gone."""
 
@@ -90,7 +91,7 @@ class ConsumerView:
     failed: int
     retried: int
     dead: int
-    handlers: Mapping[str, Any]
+    handlers: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,8 +267,7 @@ def _alive(group: str, now: dt.datetime) -> int | None:
 
 
 def _is_alive(member: Mapping[str, Any], now: dt.datetime) -> bool:
-    seen = member.get("seen_ms")
-    return isinstance(seen, int | float) and now.timestamp() - seen / 1000 < MEMBER_SECONDS
+    return now.timestamp() - _number(member.get("seen_ms")) / 1000 < MEMBER_SECONDS
 
 
 def _group(facts: GroupFacts, row: GroupState | None, alive: int | None, now: dt.datetime) -> GroupView:
@@ -313,15 +313,31 @@ def _consumer(facts: live.ConsumerFacts, now: dt.datetime) -> ConsumerView:
         is_alive=None if facts.member is None else _is_alive(member, now),
         is_active=bool(member.get("active")),
         host=str(member.get("host", "")),
-        pid=member.get("pid"),
+        pid=int(_number(member.get("pid"))) or None,
         since=str(member.get("since", "")),
-        in_hand=int(member.get("in_hand") or 0),
-        handled=int(member.get("handled") or 0),
-        failed=int(member.get("failed") or 0),
-        retried=int(member.get("retried") or 0),
-        dead=int(member.get("dead") or 0),
-        handlers=member.get("handlers") or {},
+        in_hand=int(_number(member.get("in_hand"))),
+        handled=int(_number(member.get("handled"))),
+        failed=int(_number(member.get("failed"))),
+        retried=int(_number(member.get("retried"))),
+        dead=int(_number(member.get("dead"))),
+        handlers=_handlers(member.get("handlers")),
     )
+
+
+def _handlers(told: Any) -> dict[str, Mapping[str, float]]:
+    """Return the counts of handlers, of what a consumer says of them."""
+    if not isinstance(told, dict):
+        return {}
+    return {
+        name: {of: _number(value) for of, value in counts.items()}
+        for name, counts in told.items()
+        if isinstance(counts, dict)
+    }
+
+
+def _number(told: Any) -> float:
+    """Return a number that a consumer says, 0 for anything else: in Redis everybody may say anything."""
+    return told if isinstance(told, int | float) and -MAX_COUNT < told < MAX_COUNT else 0
 
 
 def _stream(facts: StreamFacts, row: StreamState | None, now: dt.datetime) -> StreamView:
