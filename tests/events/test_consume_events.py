@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.core import redis
 from apps.events import consuming, discovery, services
+from apps.events.management.commands import consume_events
 from apps.events.models import DeadLetter, JournalEntry
 from apps.events.relay import Relay
 from apps.events.subscriptions import Subscription
@@ -96,6 +97,31 @@ def bury(number: int) -> None:
         "dead_stream_id": "1-0",
     }
     redis.client().xadd(STREAM_EVENTS_DEAD, fields)
+
+
+def test_progress_is_told_when_there_is_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consume_events, "PROGRESS_SECONDS", 0.0)
+    out = StringIO()
+    command = consume_events.Command(stdout=out)
+    command.begin(once=False, group=["hub-core", "hub-journal"], workers=1, consumer=None)
+    try:
+        publish(1, data='{"name": "Acme"}')
+        told = "hub-core: 1 events handled, lag 0, 0 given up; hub-journal: 1 events handled, lag 0, 0 given up\n"
+        wait_until(lambda: command.step() or out.getvalue().endswith(told), 10, "the progress to be told")
+        command.step()
+        assert out.getvalue().count(told) == 1
+    finally:
+        said = command.end()
+    assert said.startswith("hub-core: 1 events handled, 0 of no interest, 0 attempts failed, 0 given up. hub-journal: ")
+
+
+def test_a_consumer_that_ends_by_itself_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    redis.client().set(STREAM_EVENTS, "not a stream", ex=60)
+    command = consume_events.Command(stdout=StringIO())
+    command.begin(once=False, group=["hub-core"], workers=1, consumer=None)
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        command.step()
+    command.end()
 
 
 def test_an_outage_ends_once_with_an_error() -> None:
