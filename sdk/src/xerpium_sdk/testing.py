@@ -18,6 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+import hiredis
+
+from xerpium_sdk.events._async.publisher import AsyncEventPublisher
+from xerpium_sdk.events._sync.publisher import EventPublisher
 from xerpium_sdk.events.calls import arguments_of, sync_call
 from xerpium_sdk.events.consumer import EventConsumer
 from xerpium_sdk.events.coordinator import Coordinator
@@ -113,6 +117,12 @@ class TestBroker:
         """Put an entry on a stream as it is, say one that is no event; return its stream id."""
         return self._streams.add(stream, fields)
 
+    def take_over(self, *publishers: EventPublisher | AsyncEventPublisher) -> None:
+        """Let what ``publishers`` publish go on this bus instead of to Redis, from now on."""
+        for publisher in publishers:
+            line: Any = _AsyncLine(self) if isinstance(publisher, AsyncEventPublisher) else _Line(self)
+            publisher._line = line
+
     def run(self) -> None:
         """Handle everything there is, what handlers publish and other attempts included."""
         self._reader.idle = False
@@ -134,6 +144,38 @@ class TestBroker:
 
     def _clock(self) -> float:
         return self._now
+
+
+class _Line:
+    """Takes the commands that a publisher would send to Redis."""
+
+    def __init__(self, broker: TestBroker) -> None:
+        self._broker = broker
+
+    def send(self, commands: Sequence[bytes]) -> list[bytes]:
+        return [self._append(_arguments(command)) for command in commands]
+
+    def close(self) -> None:
+        pass
+
+    def _append(self, arguments: Sequence[str]) -> bytes:
+        stream, (start, *_) = arguments[1], (place for place, one in enumerate(arguments) if one == "*")
+        fields = dict(zip(arguments[start + 1 :: 2], arguments[start + 2 :: 2], strict=True))
+        self._broker.published.append(Envelope.decode(fields, text_ids=True))
+        return self._broker.publish_entry(fields, stream).encode()
+
+
+class _AsyncLine:
+    """The same for a publisher of coroutines."""
+
+    def __init__(self, broker: TestBroker) -> None:
+        self._line = _Line(broker)
+
+    async def send(self, commands: Sequence[bytes]) -> list[bytes]:
+        return self._line.send(commands)
+
+    async def aclose(self) -> None:
+        pass
 
 
 class _Pool:
@@ -183,6 +225,13 @@ class _Pool:
 def _without_redis(options: Options) -> Options:
     store = MemoryStore() if isinstance(options.idempotency, ClaimingStore) else options.idempotency
     return replace(options, idempotency=store)
+
+
+def _arguments(packed: bytes) -> list[str]:
+    """Return the parts of a command as it goes over the wire."""
+    reader = hiredis.Reader()
+    reader.feed(packed)
+    return [part.decode() for part in reader.gets()]
 
 
 def _complete(call: Coroutine[Any, Any, object]) -> None:

@@ -5,7 +5,15 @@ import time
 import pytest
 
 from tests.sdk.events.conftest import make_event
-from xerpium_sdk.events import Envelope, EventConsumer, Received, RedisIdempotencyStore
+from xerpium_sdk.events import (
+    AsyncEventPublisher,
+    Envelope,
+    EventConsumer,
+    EventPublisher,
+    EventType,
+    Received,
+    RedisIdempotencyStore,
+)
 from xerpium_sdk.events.trace import current_correlation_id
 from xerpium_sdk.testing import TestBroker
 
@@ -103,3 +111,28 @@ def test_batches_outages_and_repeats() -> None:
     assert batches == [[1, 2], [3]]
     assert consumer.metrics.snapshot().repeated == 1
     assert consumer.metrics.snapshot().failed == 0
+
+
+def test_publishers_of_the_service_publish_here_too() -> None:
+    consumer, seen = EventConsumer("shop"), []
+    publisher, other = EventPublisher("shop"), AsyncEventPublisher("shop")
+
+    @consumer.on(EventType.ORDER_CREATED)
+    def order(event: Envelope) -> None:
+        publisher.publish_event("parcel_packed", "parcel", "P-1", data={"of": event.entity_id})
+
+    @consumer.on("parcel_packed")
+    async def parcel(event: Envelope) -> None:
+        await other.publish_event("shelf_empty", "shelf")
+        seen.append((event.entity_id, event.data, event.correlation_id))
+
+    broker = TestBroker(consumer)
+    broker.take_over(publisher, other)
+    publisher.publish_many(
+        [Envelope.create("order_created", "order", number, service_name="shop") for number in (1, 2)]
+    )
+    broker.run()
+    assert [(entity_id, data) for entity_id, data, _ in seen] == [("P-1", {"of": 1}), ("P-1", {"of": 2})]
+    assert [correlation_id for _, _, correlation_id in seen] == [one.event_id for one in broker.published[:2]]
+    assert len(broker.published) == 6
+    assert broker.pending == 0
