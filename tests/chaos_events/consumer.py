@@ -6,6 +6,7 @@ written when nothing can fail any more.
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import random
 import signal
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("--directory", type=Path, required=True, help="where the ledger is")
     options = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)  # tells where its threads are, for who looks for the cause of a finding
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     consumer: Any = KINDS[options.kind](options.kind, Writer(options.directory, options.kind))
     for number in (signal.SIGTERM, signal.SIGINT):

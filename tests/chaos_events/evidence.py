@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,6 @@ class Streams:
                     behind = group.get("lag")
                     found.append(f"{'some' if behind is None else behind} not delivered to {group['name']} on {stream}")
         return found
-
-    def behind(self) -> int:
-        """Return how many deliveries are missing, over all groups."""
-        total = 0
-        for stream in STREAMS:
-            if self._redis.exists(stream):
-                total += sum((group.get("lag") or 0) + group["pending"] for group in self._redis.xinfo_groups(stream))
-        return total
 
     def letters(self, group: str) -> Counter[str]:
         """Return the dead letters of ``group`` that are still in the stream, by event id."""
@@ -129,7 +122,7 @@ def count_lines(directory: Path, pattern: str, sizes: dict[Path, tuple[int, int]
             file.seek(offset)
             data = file.read()
         sizes[path] = (offset + len(data), count + data.count(b"\n"))
-    return sum(count for path, (_, count) in sizes.items() if path.match(pattern))
+    return sum(count for path, (_, count) in sizes.items() if fnmatch(path.name, pattern))
 
 
 def _letters(hub: "psycopg.Connection[Any]", streams: Streams, group: str) -> Counter[str]:

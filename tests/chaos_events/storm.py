@@ -15,7 +15,7 @@ from tests.chaos_events.actors import Actor
 from tests.chaos_events.cast import World
 from tests.chaos_events.evidence import Streams, count_lines
 from tests.chaos_events.ledger import now
-from tests.chaos_events.plan import PUBLISHERS, Fault, faults, pauses
+from tests.chaos_events.plan import CONSUMERS, PUBLISHERS, Fault, faults, pauses
 
 TICK_SECONDS = 0.02
 CALM_SECONDS = 6.0
@@ -224,11 +224,17 @@ class Storm:
 
     def _progress(self) -> None:
         kills = " ".join(f"{name} {count}" for name, count in sorted(self.log.kills.items()))
-        try:
-            lag = f"{self._streams.behind():,}"
-        except Exception:
-            lag = "?"
+        behind = " ".join(f"{group} {count:,}" for group, count in self._behind().items() if count > 0)
         self._say(
-            f"{self.seconds:6.1f} s  {self.acknowledged:>9,} events  lag {lag:>9}"
-            f"  {self.log.kills.total():>4} kills  ({kills})"
+            f"{self.seconds:6.1f} s  {self.acknowledged:>9,} events, {self.log.kills.total():>4} kills ({kills});"
+            f" behind: {behind or 'nobody'}"
         )
+
+    def _behind(self) -> dict[str, int]:
+        """Return about how many events each group has still to handle, by what is written down."""
+        world, published = self._world, self.acknowledged
+        return {
+            group: published - count_lines(world.ledger, f"handled-{group}-*", self._sizes)
+            for group in CONSUMERS
+            if group in world.roles
+        }

@@ -175,6 +175,7 @@ class ServiceOutbox(Envelopes):
     def send(self, batch: Sequence[Envelope]) -> None:
         """See `Way`."""
         from django.db import close_old_connections, transaction
+
         from xerpium_sdk.django import publish_event
 
         try:

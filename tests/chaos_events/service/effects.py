@@ -20,6 +20,8 @@ def consumer_of_effects(
         group,
         retry_seconds=retry_seconds,
         concurrency=4,
+        batch=100,
+        max_in_hand=500,
         idempotency=DjangoIdempotencyStore(),
         around=django_worker,
         is_outage=is_database_outage,
