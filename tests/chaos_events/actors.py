@@ -70,6 +70,11 @@ class Actor:
         """Whether its process is there, frozen or not."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def is_excused(self) -> bool:
+        """Whether its end, which nobody forced, is one that was to be expected."""
+        return self.leaving and self.ended == 0
+
     def start(self) -> None:
         """Begin a life."""
         self.due, self.frozen, self.leaving, self._stopped, self._ready = None, False, False, [], False
@@ -163,9 +168,16 @@ class EngineActor(Actor):
     def __init__(self, engine: Engine, log: Path) -> None:
         super().__init__(Role(engine.name, engine.command(), os.environ), engine.name, log)
         self.engine = engine
+        self._answered = False
+
+    @property
+    def is_excused(self) -> bool:
+        """PostgreSQL does not start as long as children of a killed one have its memory: that is tried again."""
+        return not self._answered
 
     def start(self) -> None:
         """Clear what its predecessor left, and start it."""
+        self._answered = False
         self.engine.prepare()
         super().start()
 
@@ -184,7 +196,9 @@ class EngineActor(Actor):
 
     def answers(self) -> bool:
         """Return whether it takes connections."""
-        return self.runs and self.engine.answers()
+        now = self.runs and self.engine.answers()
+        self._answered = self._answered or now
+        return now
 
     def kill_a_child(self) -> None:
         """End one of PostgreSQL's own processes, after which it throws all its clients out and recovers."""
@@ -239,7 +253,7 @@ class Company:
         """Start again who is gone."""
         for actor in self.actors:
             if actor.due is None and actor.ended is not None:
-                if not actor.leaving or actor.ended:
+                if not actor.is_excused:
                     self.deaths.append(f"{actor.name} ended with {actor.ended}: {actor.tail()}")
                 actor.due = now + PAUSE_SECONDS[1]
             if actor.due is not None and now >= actor.due:
