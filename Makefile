@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check lint bench bench-events chaos lock
+.PHONY: help run test fuzz check lint bench bench-events chaos chaos-events lock
 
 help:  ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -47,6 +47,9 @@ bench-events: $(INSTALLED)  ## Measure the event bus beside raw redis-py, FastSt
 
 chaos: $(INSTALLED)  ## Kill, freeze and empty each part of a running hub, and count what is lost; takes some minutes.
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+chaos-events: $(INSTALLED)  ## Kill, freeze and cut everything around the event bus under load, and prove that nothing is lost; takes some minutes.
+	@exec $(BIN)/python -m tests.chaos_events $(CHAOS_ARGS)
 
 lock: $(INSTALLED)  ## Compile requirements.in into requirements.txt.
 	$(BIN)/uv pip compile --quiet --no-header --annotation-style line --python-version 3.11 requirements.in -o requirements.txt
