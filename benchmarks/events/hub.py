@@ -14,10 +14,11 @@ from redis import Redis
 from benchmarks.events.figures import Round, ratio_of, row_of
 from benchmarks.events.payload import data_of, fields_of, fill
 from benchmarks.report import Reporter, Row
-from benchmarks.stage import LOAD_CORE, Contestant, Stage, cpu_seconds, pin, stop
+from benchmarks.stage import LOAD_CORE, Contestant, Stage, cpu_seconds, pin
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_HUB
 
 BATCH = 100
+JOURNALLED, RELAYED = "journal: consume_events", "outbox: relay_events"
 JOURNAL = 60_000
 RELAY = 30_000
 ROUNDS = 3
@@ -28,11 +29,13 @@ def measure(reporter: Reporter, *, seconds: float) -> None:
     with Stage(seconds=seconds, rounds=ROUNDS) as stage:
         _measure_publishing(stage, reporter)
         rounds = {
-            "journal: consume_events": [_journal(stage) for _ in range(ROUNDS)],
-            "outbox: relay_events": [_relay(stage) for _ in range(ROUNDS)],
+            JOURNALLED: [_journal(stage) for _ in range(ROUNDS)],
+            RELAYED: [_relay(stage) for _ in range(ROUNDS)],
         }
         rows = [row_of(name, found, "with PostgreSQL and Redis on the other core") for name, found in rounds.items()]
-        reporter.table("The hub's journal and relay", rows, [ratio_of("relay ÷ journal", *reversed(rounds.values()))])
+        reporter.table(
+            "The hub's journal and relay", rows, [ratio_of("relay ÷ journal", rounds[RELAYED], rounds[JOURNALLED])]
+        )
 
 
 def _measure_publishing(stage: Stage, reporter: Reporter) -> None:
@@ -61,10 +64,10 @@ def _measure_publishing(stage: Stage, reporter: Reporter) -> None:
     found = stage.compete(contestants)
     rows = []
     for contestant in contestants:
-        one = found[contestant.name]
+        row = found[contestant.name]
         events = BATCH if "100" in contestant.name else 1
-        low, high = one.spread or (0.0, 0.0)
-        rows.append(Row(one.name, one.value * events, "events a second of one core", (low * events, high * events)))
+        low, high = row.spread or (0.0, 0.0)
+        rows.append(Row(row.name, row.value * events, "events a second of one core", (low * events, high * events)))
     reporter.table("Publishing over REST, checked and answered", rows)
 
 
@@ -129,7 +132,8 @@ def _timed(stage: Stage, command: list[str], count: int, done: Callable[[], int]
         seconds, cpu = time.perf_counter() - started, cpu_seconds([process]) - spent
         return Round(count - first, seconds, cpu, cpu_seconds([stage.redis]) - redis)
     finally:
-        stop(process)
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def _wait(process: psutil.Process, done: Callable[[], int], enough: int) -> int:
@@ -146,5 +150,5 @@ def _database(stage: Stage) -> "psycopg.Connection[tuple[int]]":
 
 
 def _count(database: "psycopg.Connection[tuple[int]]", table: str) -> int:
-    row = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]  # our own names
+    row = database.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(row[0]) if row else 0

@@ -7,7 +7,7 @@ from redis import Redis
 
 from xerpium_sdk.wire.envelope import Envelope, EventType
 
-__all__ = ["ENTITIES", "TYPE", "data_of", "envelope_of", "fields_of", "fill"]
+__all__ = ["ENTITIES", "TYPE", "connected", "data_of", "envelope_of", "fields_of", "fill"]
 
 TYPE = EventType.ORDER_CREATED
 ENTITIES = 1000
@@ -48,10 +48,15 @@ def fields_of(number: int, sent: int = 0) -> dict[str, str]:
     return envelope_of(number, sent).encode()
 
 
-def fill(client: Redis, stream: str, count: int, first: int = 0) -> None:
+def connected(url: str) -> Any:
+    """Return a client as redis-py makes it unless told otherwise; its types fit no answer of a stream."""
+    return Redis.from_url(url)
+
+
+def fill(client: Any, stream: str, count: int, first: int = 0) -> None:
     """Append ``count`` messages to ``stream``."""
     for start in range(first, first + count, 1000):
         pipeline = client.pipeline(transaction=False)
         for number in range(start, min(start + 1000, first + count)):
-            pipeline.xadd(stream, fields_of(number))  # type: ignore[arg-type]  # a dict is invariant in its keys
+            pipeline.xadd(stream, fields_of(number))
         pipeline.execute()

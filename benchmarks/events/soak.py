@@ -9,16 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import psutil
 import psycopg
-from redis import Redis
 from redis.exceptions import ResponseError
 
 from benchmarks.events import ledger
 from benchmarks.events.arena import Player
 from benchmarks.events.figures import slope_per_hour
-from benchmarks.report import Ratio, Reporter, Row
+from benchmarks.events.payload import connected
+from benchmarks.report import Reporter, Row
 from benchmarks.stage import Stage
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
@@ -143,7 +144,7 @@ def measure(reporter: Reporter, *, events: int, rate: float, title: str) -> bool
 def _run(stage: Stage, events: int, rate: float, tell: Callable[[str], None]) -> Outcome:
     stage.environment |= {"EVENTS_MAX_LENGTH": str(MAX_LENGTH), "EVENTS_HARD_MAX_LENGTH": str(HARD_MAX_LENGTH)}
     url = stage.environment["REDIS_URL"]
-    client = Redis.from_url(url)
+    client = connected(url)
     watched = _start_hub(stage)
     _until(lambda: all(_has_group(client, group) for group in HUB_GROUPS), 60, "the hub's groups")
     publisher, consumer = Player("steady", None), Player("steady", None)
@@ -203,7 +204,7 @@ def _start_hub(stage: Stage) -> dict[str, psutil.Process]:
 
 def _watch(
     stage: Stage,
-    client: Redis,
+    client: Any,
     watched: dict[str, psutil.Process],
     events: int,
     rate: float,
@@ -237,7 +238,7 @@ def _unique(process: psutil.Process) -> float:
     return float(sum(one.memory_full_info().uss for one in family)) / 1e6
 
 
-def _added(client: Redis) -> int:
+def _added(client: Any) -> int:
     """Return how many events were appended so far: the number of the newest one (publishing is in order)."""
     newest = client.xrevrange(STREAM_EVENTS, count=1)
     if not newest:
@@ -246,11 +247,11 @@ def _added(client: Redis) -> int:
     return int(data.partition('"number":')[2].partition(",")[0]) + 1
 
 
-def _last_id(client: Redis) -> bytes:
+def _last_id(client: Any) -> bytes:
     return bytes(client.xinfo_stream(STREAM_EVENTS)["last-generated-id"])
 
 
-def _has_group(client: Redis, group: str) -> bool:
+def _has_group(client: Any, group: str) -> bool:
     try:
         return any(found["name"].decode() == group for found in client.xinfo_groups(STREAM_EVENTS))
     except ResponseError:
@@ -258,7 +259,7 @@ def _has_group(client: Redis, group: str) -> bool:
 
 
 def _number(database: "psycopg.Connection[tuple[int]]", query: str) -> int:
-    row = database.execute(query).fetchone()  # type: ignore[arg-type]  # constants of this module
+    row = database.execute(query).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -43,7 +43,7 @@ def consume(task: Task) -> None:
         seen += 1
         if seen == task.count:
             task.watch.stop()
-            state.should_stop = 0
+            state.should_stop = 0  # type: ignore[assignment]  # typed by its first value
 
     _steps.append(step)
     logging.disable(logging.WARNING)
@@ -68,7 +68,7 @@ _steps: list[Any] = [lambda: None]
 
 
 def _connect(task: Task) -> None:
-    application.conf.broker_url = task.url
+    application.conf.update(broker_url=task.url)
 
 
 def _message(number: int) -> dict[str, Any]:

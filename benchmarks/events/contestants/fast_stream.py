@@ -12,10 +12,9 @@ from typing import Any
 
 from faststream.redis import RedisBroker, StreamSub
 from pydantic import BaseModel
-from redis import Redis
 
 from benchmarks.events.contestants.raw import PACE_SECONDS, SECONDS
-from benchmarks.events.payload import data_of, envelope_of, fill
+from benchmarks.events.payload import connected, data_of, envelope_of, fill
 from benchmarks.events.player import Task
 from xerpium_sdk.wire.envelope import EventType
 
@@ -118,7 +117,7 @@ def consume_entries_batch(task: Task) -> None:
     async def handle(entries: list[dict[str, Any]]) -> None:
         step(len(entries))
 
-    with Redis.from_url(task.url) as client:
+    with connected(task.url) as client:
         fill(client, STREAM, task.count)
     step, done = _counting(task)
     asyncio.run(_consume(task, handle, done, batch=True))

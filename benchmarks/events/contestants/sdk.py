@@ -7,11 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from redis import Redis
-
 from benchmarks.events.contestants.raw import SECONDS
 from benchmarks.events.figures import disorder
-from benchmarks.events.payload import TYPE, fill
+from benchmarks.events.payload import TYPE, connected, fill
 from benchmarks.events.player import Task
 from xerpium_sdk.events import EventConsumer, RedisIdempotencyStore
 from xerpium_sdk.wire.envelope import Envelope
@@ -60,7 +58,7 @@ def consume_once(task: Task) -> None:
     def handle(event: Envelope) -> None:
         step()
 
-    with Redis.from_url(task.url) as client:
+    with connected(task.url) as client:
         step, done = _counting(task)
         store = RedisIdempotencyStore(client)
         _consume(task, done, lambda consumer: consumer.register_handler(TYPE, handle), idempotency=store)
@@ -127,7 +125,7 @@ def receive_async(task: Task) -> list[float]:
 def _receive(task: Task, handle: Callable[[Envelope], Any], done: threading.Event) -> None:
     consumer = EventConsumer(SERVICE, redis_url=task.url)
     consumer.register_handler(TYPE, handle)
-    with consumer, Redis.from_url(task.url) as client:
+    with consumer, connected(task.url) as client:
         _until(lambda: bool(client.exists(STREAM_EVENTS)) and consumer.metrics.snapshot().active)
         task.ready()
         _wait(done)
@@ -135,7 +133,7 @@ def _receive(task: Task, handle: Callable[[Envelope], Any], done: threading.Even
 
 
 def _consume(task: Task, done: threading.Event, register: Callable[[EventConsumer], Any], **options: Any) -> None:
-    with Redis.from_url(task.url) as client:
+    with connected(task.url) as client:
         fill(client, STREAM_EVENTS, task.count)
         consumer = EventConsumer(SERVICE, redis_url=task.url, **options)
         register(consumer)

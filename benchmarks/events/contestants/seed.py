@@ -22,7 +22,7 @@ from typing import Any
 from redis import Redis
 
 from benchmarks.events.contestants.raw import SECONDS, paced
-from benchmarks.events.payload import ENTITIES, TYPE, data_of, fill
+from benchmarks.events.payload import ENTITIES, TYPE, connected, data_of, fill
 from benchmarks.events.player import Task
 from benchmarks.stage import ROOT
 from xerpium_sdk.wire.envelope import Envelope
@@ -117,7 +117,7 @@ def _publish(publisher: Any, number: int, data: dict[str, Any]) -> None:
 
 
 def _fill(task: Task) -> None:
-    with Redis.from_url(task.url) as client:
+    with connected(task.url) as client:
         fill(client, STREAM_EVENTS, task.count)
 
 
@@ -138,7 +138,7 @@ def _counting(task: Task, consumer: Any) -> Any:
 
 def _finish(task: Task) -> None:
     task.watch.stop()
-    with Redis.from_url(task.url) as client:
+    with connected(task.url) as client:
         if pending := client.xpending(STREAM_EVENTS, f"{SERVICE}-group")["pending"]:
             raise RuntimeError(f"{pending} messages were not acknowledged.")
 
@@ -189,7 +189,8 @@ def _of_our_own(url: str) -> SimpleNamespace:
         benchmark_type = TYPE
 
         def __init__(self, service: str) -> None:
-            self.service, self.redis = service, Redis.from_url(url, decode_responses=True)
+            self.service = service
+            self.redis: Any = Redis.from_url(url, decode_responses=True)
 
         def publish_event(self, kind: str, entity: str, number: int, **more: Any) -> None:
             made = Envelope(
@@ -202,11 +203,12 @@ def _of_our_own(url: str) -> SimpleNamespace:
                 **more,
             )
             plain = {name: _flat(value) for name, value in asdict(made).items()}
-            self.redis.xadd(STREAM_EVENTS, plain)  # type: ignore[arg-type]  # a dict is invariant in its keys
+            self.redis.xadd(STREAM_EVENTS, plain)
 
     class Consumer:
         def __init__(self, service: str) -> None:
-            self.redis, self.group = Redis.from_url(url, decode_responses=True), f"{service}-group"
+            self.group = f"{service}-group"
+            self.redis: Any = Redis.from_url(url, decode_responses=True)
             self.handlers: dict[str, Any] = {}
             self.running = threading.Event()
 
