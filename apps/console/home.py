@@ -100,7 +100,7 @@ def _of_the_bus(facts: HubFacts) -> list[HubTrouble]:
         mend = "Start the consumer (manage.py consume_events), or look into its log."
         found.append(HubTrouble(Status.DEGRADED, "consumer", text, mend))
     for stream, alarm in sorted(facts.stream_alarms.items()):
-        mend = "Let the group that is behind catch up, or delete it if nobody needs it any more."
+        mend = "Start the consumers of the group that is behind; a service's group that nobody needs any more can go."
         found.append(HubTrouble(Status.UNHEALTHY, "streams", f"{stream}: {alarm}", mend))
     if facts.dead_letters:
         text = f"{facts.dead_letters:,} events could not be handled and were given up."

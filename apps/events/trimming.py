@@ -88,7 +88,7 @@ def alarm(*, length: int, limits: Limits, held_by: Iterable[str], keeper: str) -
     share = f"{length:,} of at most {limits.hard:,} entries"
     holders = sorted(held_by)
     if keeper in holders:
-        return f"{share}: {keeper} is behind, so nothing can be cut, and publishing will be refused."
+        return f"{share}: {keeper} is behind, and what it has not stored cannot be cut."
     if holders:
         return f"{share}: kept for {', '.join(holders)}. At the cap what they have not read is cut."
     return f"{share}."
