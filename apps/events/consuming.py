@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, reset_queries
 
 from apps.core import redis
 from apps.core.loop import OUTAGES
@@ -76,3 +76,4 @@ def _tidy_connections() -> Iterator[None]:
         yield
     finally:
         close_old_connections()
+        reset_queries()  # with DEBUG, Django keeps the text of the last 9,000: the journal's hold whole batches
