@@ -3,12 +3,15 @@
 import datetime as dt
 import json
 import time
+from io import StringIO
 from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.db.utils import OperationalError
+from django.utils import timezone
 
 from apps.events import partitions, services
 from apps.events.journal import Journal
@@ -91,6 +94,15 @@ def test_a_day_that_nobody_prepared_is_prepared_by_the_writer() -> None:
     write(event(1), now=far)
     assert partition_of(only()) == f"events_journalentry_{far:%Y%m%d}"
     assert [day for _, day in partitions.days()][-1] == (far + dt.timedelta(days=7)).date()
+
+
+def test_bringing_the_database_up_to_date_prepares_the_days_to_come(settings: Any) -> None:
+    settings.HUB_ADMIN_PASSWORD = "made up for this test"
+    retention.journal_prune(now=NOW + dt.timedelta(days=1000))
+    assert partitions.days() == []
+    call_command("preparehub", stdout=StringIO())
+    today = timezone.now().date()
+    assert [day for _, day in partitions.days()] == [today + dt.timedelta(days=ahead) for ahead in range(8)]
 
 
 def test_a_day_without_a_partition_loses_nothing_and_gets_one_later(dsn: str) -> None:
