@@ -1,12 +1,15 @@
 """The menu at the side, and what the search of the console finds."""
 
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from apps.events import selectors as events
 from apps.registry import selectors as registry
 
 __all__ = ["find", "menu"]
@@ -79,10 +82,30 @@ def _documents() -> list[dict[str, Any]]:
 
 
 def find(request: HttpRequest, text: str) -> list[SearchResult]:
-    """Return services and instances by part of their name, at most `MOST_FOUND` of each."""
-    if not request.user.has_perm("registry.view_service"):
-        return []
-    found = registry.find(text, limit=MOST_FOUND)
-    return [
-        SearchResult(name, kind, address, "dns" if " " in kind else "deployed_code") for name, kind, address in found
-    ]
+    """Return services, instances and event types by part of their name, at most `MOST_FOUND` of each; events by id."""
+    results = []
+    if request.user.has_perm("registry.view_service"):
+        results = [
+            SearchResult(name, kind, address, "dns" if " " in kind else "deployed_code")
+            for name, kind, address in registry.find(text, limit=MOST_FOUND)
+        ]
+    return results + _find_events(request, text)
+
+
+def _find_events(request: HttpRequest, text: str) -> list[SearchResult]:
+    results = []
+    if request.user.has_perm("events.view_eventtypedeclaration"):
+        names = [view.event_type for view in events.event_types(q=text)][:MOST_FOUND]
+        results = [SearchResult(name, "event type", reverse("bus:type", args=[name]), "category") for name in names]
+    if request.user.has_perm("events.view_journalentry") and _is_id(text):
+        address = f"{reverse('admin:events_journalentry_changelist')}?{urlencode({'q': text.strip()})}"
+        results.append(SearchResult("Events with this id", text.strip(), address, "receipt_long"))
+    return results
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text.strip())
+    except ValueError:
+        return False
+    return True

@@ -250,3 +250,32 @@ def test_nothing_is_changed_by_hand(browser: Client) -> None:
 def test_an_event_that_is_gone_leads_home_with_a_word(browser: Client) -> None:
     answer = browser.get(links.event_url(1), follow=True)
     assert answer.redirect_chain == [("/admin/", 302)]
+
+
+def test_what_the_list_is_filtered_by_is_said_and_taken_back(browser: Client) -> None:
+    bus.event()
+    page = html(browser, f"{LIST}?event_type=product_created&within=1h&company=none&q=product")
+    asked = page[page.index('class="hub-asked"') :].partition("</ul>")[0]
+    assert "time Last hour" in text(asked)
+    assert "company Of no company" in text(asked)
+    without = re.findall(r'href="([^"]+)" aria-label="Without type', asked)
+    assert set(without[0][1:].split("&amp;")) == {"company=none", "q=product", "within=1h"}
+
+
+def test_the_quick_ranges_keep_the_other_filters(browser: Client) -> None:
+    bus.event()
+    page = html(browser, f"{LIST}?event_type=product_created&since=2020-01-01T00:00&within=1h")
+    ranges = page[page.index('class="hub-ranges"') :].partition("</nav>")[0]
+    assert re.findall(r"aria-current=\"true\">([^<]+)<", ranges) == ["Last hour"]
+    first = re.findall(r'href="\?([^"]+)"', ranges)[0]
+    assert set(first.split("&amp;")) == {"event_type=product_created", "within=15m"}
+
+
+def test_by_time_means_when_it_happened_and_late_ones_are_not_offered_as_new_again(browser: Client) -> None:
+    now = timezone.now()
+    bus.event(entity_id="1", ago=5)
+    late = bus.event(entity_id="2", ago=600)
+    JournalEntry.objects.filter(pk=late.pk).update(recorded_at=now)
+    assert listed(browser) == ["product 2", "product 1"]
+    assert listed(browser, within="1h") == ["product 1", "product 2"]
+    assert f'data-newest="{late.pk}"' in html(browser, f"{LIST}?within=15m")

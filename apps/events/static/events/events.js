@@ -1,4 +1,5 @@
-// The list of events says how many newer ones there are, and shows them when asked. JSON is copied. No framework.
+// The list of events says how many newer ones there are, and shows them when asked; JSON is copied; a decision is sent
+// once. No framework.
 "use strict";
 
 (() => {
@@ -11,6 +12,17 @@
     const word = button.textContent;
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = word; }, 1500);
+  });
+
+  // The hub counts a decision once, however often it is sent; but of two answers the browser shows the second, which
+  // says that there was nothing to do.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches(".hub-ask")) return;
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "1";
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) document.querySelectorAll(".hub-ask").forEach((form) => delete form.dataset.sent);
   });
 
   class Newer {
