@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -189,14 +190,17 @@ class _Pool:
 
     def wake(self, *, everyone: bool) -> None:
         while self.ready:
-            unit = self.ready.popleft()
-            if isinstance(unit, Run) and self._subscription.batching is not None:
-                self._answer(unit, None, list(unit.items))
-            elif isinstance(unit, Run):
-                while unit.items and self._answer(unit, one := unit.items.popleft(), [one]):
-                    pass
-            else:
-                self._answer(unit, unit, [unit])
+            # What a handler leaves in its context must not be seen by the test.
+            copy_context().run(self._work, self.ready.popleft())
+
+    def _work(self, unit: Unit) -> None:
+        if isinstance(unit, Run) and self._subscription.batching is not None:
+            self._answer(unit, None, list(unit.items))
+        elif isinstance(unit, Run):
+            while unit.items and self._answer(unit, one := unit.items.popleft(), [one]):
+                pass
+        else:
+            self._answer(unit, unit, [unit])
 
     def overdue(self, now: float) -> list[Overdue]:
         return []

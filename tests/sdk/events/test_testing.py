@@ -71,6 +71,7 @@ def test_handlers_may_publish_and_what_they_publish_is_handled() -> None:
     broker.publish(event_type="order_created", correlation_id="c-1")
     broker.run()
     assert seen == ["c-1"]
+    assert current_correlation_id() is None
 
 
 @pytest.mark.anyio

@@ -28,7 +28,7 @@ Held = dict[str, dict[bytes, Delivery]]
 
 FORGET_SECONDS = 60.0
 """How often to look for consumers to forget."""
-MOST_BATCHES_AHEAD = 4
+MOST_BATCHES_AHEAD = 2
 """Batches in the inbox; more would only be looked at by the garbage collector."""
 IDLE_POLL_MS = 5
 

@@ -88,7 +88,7 @@ def current_traceparent() -> str | None:
 
 @contextmanager
 def correlated(correlation_id: str | None) -> Iterator[None]:
-    """Give what is published in this block ``correlation_id``; None ends that for the block."""
+    """Give what is published in this block ``correlation_id``; None: what it would have without an enclosing block."""
     token = _given.set(correlation_id)
     try:
         yield
