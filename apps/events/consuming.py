@@ -14,6 +14,10 @@ __all__ = ["make_consumer"]
 
 SERVICE = "xerpium-hub"
 BATCH = 500
+IN_HAND = 5000
+COPIERS_IN_HAND = 3 * BATCH
+"""One batch at work, the others ready. Whatever a process has in hand when it is killed twice is begun one by one after
+that, in case it was to blame, so it should not be more than is needed."""
 BATCH_SECONDS = 0.25
 """How long an entry waits for others to be copied with; it is to be found within two seconds."""
 GRACE_SECONDS = 5.0
@@ -33,6 +37,8 @@ def make_consumer(
         streams=subscription.streams,
         consumer_name=name,
         concurrency=workers,
+        batch=BATCH,
+        max_in_hand=COPIERS_IN_HAND if subscription.copier else IN_HAND,
         grace_seconds=GRACE_SECONDS,
         is_outage=_is_any_trouble if subscription.copier else is_outage,
         around=_tidy_connections,
