@@ -16,12 +16,13 @@ BACKLOG_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HubTrouble:
-    """A part of the hub that is away or behind."""
+    """A part of the hub that is away or behind; ``view`` names the page that shows more, if there is one."""
 
     status: Status
     part: str
     text: str
     mend: str
+    view: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class HubFacts:
     duties: Mapping[str, dt.datetime]
 
 
+_OUTBOX = "admin:events_outboxentry_changelist"
 _CHECKS = {
     "redis": (
         "Redis is away. Discovery is served from memory; heartbeats are not counted and nothing expires meanwhile.",
@@ -78,12 +80,14 @@ def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
     found += _idle_duties(facts, now)
     if facts.backlog_seconds > BACKLOG_SECONDS and not facts.relay_away:
         text = f"Changes wait for {facts.backlog_seconds:.0f} s to be sent."
-        found.append(HubTrouble(Status.DEGRADED, "outbox", text, "Look into the relay's log; nothing is lost."))
+        found.append(
+            HubTrouble(Status.DEGRADED, "outbox", text, "Look into the relay's log; nothing is lost.", _OUTBOX)
+        )
     found += _of_the_bus(facts)
     if facts.parked:
         text = f"{facts.parked:,} events could not be sent and were set aside."
         found.append(
-            HubTrouble(Status.DEGRADED, "outbox", text, "See the reasons in the outbox, then send them again.")
+            HubTrouble(Status.DEGRADED, "outbox", text, "See the reasons in the outbox, then send them again.", _OUTBOX)
         )
     if facts.stale_seconds is not None:
         text = f"The catalogue has not been confirmed for {facts.stale_seconds:.0f} s: it may be out of date."
@@ -98,14 +102,14 @@ def _of_the_bus(facts: HubFacts) -> list[HubTrouble]:
         worst = max(behind.values())
         text = f"Events have waited for {worst:.0f} s to be handled by {', '.join(sorted(behind))}; none is lost."
         mend = "Start the consumer (manage.py consume_events), or look into its log."
-        found.append(HubTrouble(Status.DEGRADED, "consumer", text, mend))
+        found.append(HubTrouble(Status.DEGRADED, "consumer", text, mend, "bus:groups"))
     for stream, alarm in sorted(facts.stream_alarms.items()):
         mend = "Start the consumers of the group that is behind; a service's group that nobody needs any more can go."
-        found.append(HubTrouble(Status.UNHEALTHY, "streams", f"{stream}: {alarm}", mend))
+        found.append(HubTrouble(Status.UNHEALTHY, "streams", f"{stream}: {alarm}", mend, "bus:overview"))
     if facts.dead_letters:
         text = f"{facts.dead_letters:,} events could not be handled and were given up."
         mend = "See the reasons in the dead letters, then send them again or discard them."
-        found.append(HubTrouble(Status.DEGRADED, "dead letters", text, mend))
+        found.append(HubTrouble(Status.DEGRADED, "dead letters", text, mend, "admin:events_deadletter_changelist"))
     return found
 
 

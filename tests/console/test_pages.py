@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.core import redis
 from apps.registry.models import Protection
+from tests.support import bus
 from tests.support.registry import NO_REDIS, redis_at, relaying
 from tests.support.services import make_stale, poll, report, run
 from tests.support.wait import wait_until
@@ -219,3 +220,10 @@ def test_pages_carry_a_policy_that_lets_no_script_stand_in_them(operator: Client
         assert policy["frame-ancestors"] == "'none'"
         assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", answer.content.decode())
         assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.content.decode())
+
+
+def test_what_is_wrong_with_the_bus_leads_to_its_pages(operator: Client) -> None:
+    bus.letter()
+    page = html(operator, "/admin/live/home/")
+    assert "The hub: dead letters" in wrong(page)
+    assert 'href="/admin/events/deadletter/"' in page
