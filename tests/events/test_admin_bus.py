@@ -364,3 +364,13 @@ def test_the_menu_has_the_pages_that_somebody_may_see() -> None:
     ]  # fmt: skip
     assert menu(operators.staff("rita", "view_deadletter", app="events")) == ["/admin/events/deadletter/"]
     assert menu(operators.staff("sven")) == []
+
+
+def test_the_search_finds_types_and_events_and_keeps_to_the_permissions() -> None:
+    address, event_id = "/admin/search/?extended=1&s=", "00000000-0000-4000-8000-000000000004"
+    operator, stranger = operators.superuser(), operators.staff("sven")
+    EventTypeDeclaration.objects.create(event_type="invoice_paid", service_name="x")
+    assert links.type_url("invoice_paid") in html(operator, f"{address}invoice")
+    assert f"/admin/events/journalentry/?q={event_id}" in html(operator, f"{address}{event_id}")
+    for text_asked in ("invoice", event_id):
+        assert "/admin/events/" not in html(stranger, f"{address}{text_asked}")
