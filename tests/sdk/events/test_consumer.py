@@ -10,7 +10,7 @@ from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.sdk.events.conftest import Calls, append, dead_letters, make_event, pending, publish, settle, until
+from tests.sdk.events.conftest import GROUP, Calls, append, dead_letters, make_event, pending, publish, settle, until
 from xerpium_sdk.events import Envelope, EventConsumer, EventType
 from xerpium_sdk.wire.keys import (
     STREAM_EVENTS,
@@ -403,3 +403,24 @@ def test_failures_and_letters_by_the_hundred_are_not_all_logged(
     assert len(dead_letters(bus)) == 200
     assert len([one for one in caplog.messages if " failed on " in one]) <= 5
     assert any("more at once" in one for one in caplog.messages)
+
+
+def test_an_outage_holds_up_no_suspects_and_is_not_held_against_them(
+    bus: Any, calls: Calls, make_consumer: Make
+) -> None:
+    publish(bus, 0)
+    settle(make_consumer(), bus)
+    entry_ids = publish(bus, 1, 2, 3, 4, 5)
+    bus.xreadgroup(GROUP, "gone", {STREAM_EVENTS: ">"})
+    bus.xclaim(STREAM_EVENTS, GROUP, "shop-one", 0, entry_ids, retrycount=2)
+    calls.failures.update({1: 3, 2: 3})
+    calls.error = OSError("no database")
+    options = {"is_outage": lambda error: isinstance(error, OSError), "consumer_name": "shop-one"}
+    consumer = make_consumer(concurrency=1, max_attempts=4, **options)
+    consumer.start()
+    until(lambda: calls.numbers.count(1) == 2, "the outage to have been met again")
+    marks = [one["times_delivered"] for one in bus.xpending_range(STREAM_EVENTS, GROUP, "-", "+", 10)]
+    assert max(marks) <= 3
+    until(lambda: sorted(calls.done) == [0, 1, 2, 3, 4, 5], "all to be handled")
+    until(lambda: pending(bus) == 0, "all to be acknowledged")
+    assert dead_letters(bus) == []

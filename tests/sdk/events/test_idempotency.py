@@ -186,3 +186,16 @@ def test_what_was_delivered_too_often_is_given_up_with_a_store_too(bus: Any, cal
     settle(consumer, bus)
     assert calls.numbers == [1]
     assert [one["dead_attempts"] for one in dead_letters(bus)] == ["3"]
+
+
+def test_suspects_that_turn_out_to_be_done_keep_nobody_waiting(bus: Any, calls: Calls, make_consumer: Make) -> None:
+    publish(bus, 0)
+    settle(make_consumer(), bus)
+    store = RedisIdempotencyStore(bus, claim_seconds=60)
+    entry_ids = [publish(bus, number, event_id=f"event-{number}")[0] for number in range(1, 7)]
+    bus.xreadgroup("shop-group", "gone", {"xerpium:events": ">"})
+    bus.xclaim("xerpium:events", "shop-group", "shop-one", 0, entry_ids, retrycount=2)
+    for number in range(1, 5):
+        bus.set(key(f"event-{number}"), b"done", px=60_000)
+    settle(make_consumer(idempotency=store, concurrency=2, consumer_name="shop-one"), bus)
+    assert calls.numbers == [0, 5, 6]

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from xerpium_sdk.events.calls import excerpt
 from xerpium_sdk.events.desk import Desk, Verdict
@@ -164,6 +164,7 @@ class Answers:
         assert collector is not None  # noqa: S101 - only batch handlers come here
         if verdict is Verdict.OUTAGE:
             collector.put_back(batch)
+            self._acquit(batch, now)
             self._wait_for_outage(station, error, now)
             return
         station.took([seconds])
@@ -201,6 +202,7 @@ class Answers:
         self._lanes.give_back(rest_of(unit))
         if verdict is Verdict.OUTAGE:
             self._lanes.give_back([delivery])
+            self._acquit([delivery], now)
             self._wait_for_outage(station, error, now)
             return
         station.took([seconds])
@@ -225,6 +227,12 @@ class Answers:
         else:
             counts.retried += 1
             self._try_again(subscription, delivery, failure, now)
+
+    def _acquit(self, deliveries: Sequence[Delivery], now: float) -> None:
+        """Take back the marks that suspects were begun: an outage is no attempt, and nobody died of them."""
+        for delivery in deliveries:
+            if delivery.suspect:
+                self._settlement.tried(delivery, now)
 
     def _try_again(self, subscription: Subscription, delivery: Delivery, failure: BaseException, now: float) -> None:
         first, greatest = subscription.retry_seconds

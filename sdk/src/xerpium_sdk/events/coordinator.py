@@ -185,7 +185,7 @@ class Coordinator:
 
     def _flush(self, now: float) -> bool:
         self.settlement.flush(self._standing.name)
-        self._again = self._preparation.waits
+        self._again = self._preparation.waiting > 0
         return True
 
     def _renew(self, now: float) -> bool:
@@ -246,8 +246,9 @@ class Coordinator:
             desk.paused = False
         if desk.paused or desk.stopping or now >= desk.begin_until:
             return
-        # After an outage one event finds out whether it is over.
-        if (self._lanes.has_work(now) or self._preparation.waits) and not (outage and self._lanes.out):
+        # After an outage one event finds out whether it is over. What waits for its turn is out and asks nobody.
+        waiting = self._preparation.waiting
+        if (self._lanes.has_work(now) or waiting) and not (outage and self._lanes.out > waiting):
             self._hand_on(self._lanes.take(now, 1 if outage else None), now)
         self._answers.fail_what_cannot_begin(now)
         for station in self._stations.values():

@@ -67,9 +67,9 @@ class Preparation:
         return [one for of in self._suspects.values() for one in of.clear()]
 
     @property
-    def waits(self) -> bool:
-        """Whether anything waits here for its turn."""
-        return any(map(len, self._suspects.values()))
+    def waiting(self) -> int:
+        """How many wait here for their turn."""
+        return sum(map(len, self._suspects.values()))
 
     def _claim(self, units: Sequence[Unit], now: float) -> list[Unit]:
         keyed = [(one, key) for one in _deliveries(units) if (key := self._key(one)) is not None]
@@ -118,6 +118,7 @@ class Preparation:
             elif claim is Claim.DONE:
                 self._stations[one.subscription].counts.repeated += 1
                 self._lanes.settle([one])
+                one.is_out = False  # a suspect that is still out takes the place of another
                 self._settlement.done(one, now)
             else:
                 one.claimed = True
