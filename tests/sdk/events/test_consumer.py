@@ -418,7 +418,7 @@ def test_an_outage_holds_up_no_suspects_and_is_not_held_against_them(
     options = {"is_outage": lambda error: isinstance(error, OSError), "consumer_name": "shop-one"}
     consumer = make_consumer(concurrency=1, max_attempts=4, **options)
     consumer.start()
-    until(lambda: calls.numbers.count(1) == 2, "the outage to have been met again")
+    until(lambda: calls.numbers.count(1) >= 2, "the outage to have been met again")
     marks = [one["times_delivered"] for one in bus.xpending_range(STREAM_EVENTS, GROUP, "-", "+", 10)]
     assert max(marks) <= 3
     until(lambda: sorted(calls.done) == [0, 1, 2, 3, 4, 5], "all to be handled")
