@@ -280,7 +280,7 @@ def test_selected_letters_are_discarded_from_the_list(windows: Windows, anna: Us
     page.locator("select[name=action]").select_option("discard")
     screenshot(window, "letters-selected")
     page.locator("#changelist-actions-wrapper button[type=submit]").click()
-    expect(page.get_by_text("This lets 2 events be: no group will handle it.")).to_be_visible()
+    expect(page.get_by_text("This discards 2 events, unhandled.")).to_be_visible()
     screenshot(window, "letters-discard")
     page.get_by_role("button", name="Discard").click()
     expect(page.get_by_text("Discarded 2 events.")).to_be_visible()

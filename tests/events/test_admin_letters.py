@@ -199,7 +199,7 @@ def test_selected_ones_are_discarded(browser: Client) -> None:
         f"{LIST}?group=stock-service-group", {"action": "discard", "_selected_action": [one.pk, three.pk]}
     )
     page = browser.get(answer.headers["Location"]).content.decode()
-    assert "This lets 2 events be" in page
+    assert "This discards 2 events, unhandled." in page
     assert 'value="/admin/events/deadletter/?group=stock-service-group"' in page
     done = browser.post(answer.headers["Location"], {"newest": three.pk}, follow=True)
     assert done.redirect_chain == [(f"{LIST}?group=stock-service-group", 302)]

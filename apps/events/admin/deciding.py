@@ -66,7 +66,7 @@ VERBS = {
             name="discard",
             title="Discard",
             icon="delete",
-            asks="This lets {} be: no group will handle it.",
+            asks="This discards {}, unhandled.",
             afterwards="It cannot be taken back. What was discarded stays in this list, under the state “discarded”, "
             "until its retention ends; the events themselves stay in the journal.",
             done="Discarded {}.",
