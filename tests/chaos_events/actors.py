@@ -14,6 +14,7 @@ import psutil
 
 from apps.core.engines import Engine, Redis
 from apps.core.engines.base import as_stand_in, bound_to_parent
+from apps.core.engines.postgres import ROLE
 from tests.support.running_hub import ROOT
 from tests.support.wait import wait_until
 
@@ -21,6 +22,8 @@ ENGINE_SECONDS = 60
 STOP_SECONDS = 30
 PAUSE_SECONDS = (0.05, 0.8)
 TAIL_BYTES = 2000
+SESSION = f"postgres: {ROLE} "
+"""How the title of a process of PostgreSQL begins that serves a client."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,15 @@ class Actor:
             self._process.wait()
             return -signal.SIGKILL
 
+    def about(self) -> str:
+        """Return, in words, what its processes are doing."""
+        try:
+            process = psutil.Process(self.pid)
+            family = [process, *process.children(recursive=True)]
+            return ", ".join(f"{one.pid} {one.status()} {' '.join(one.cmdline())[:60]}" for one in family)
+        except psutil.NoSuchProcess:
+            return f"ended with {self.ended}"
+
     def tail(self) -> str:
         """Return the end of its log, on one line."""
         data = self.log.read_bytes()[-TAIL_BYTES:]
@@ -200,11 +212,11 @@ class EngineActor(Actor):
         self._answered = self._answered or now
         return now
 
-    def kill_a_child(self) -> None:
-        """End one of PostgreSQL's own processes, after which it throws all its clients out and recovers."""
-        children = psutil.Process(self.pid).children()
-        # The youngest serves a client; the oldest are PostgreSQL's own helpers.
-        max(children, key=lambda process: process.create_time()).kill()
+    def kill_a_session(self, rng: random.Random) -> None:
+        """End one of PostgreSQL's sessions, after which it throws all its clients out and recovers."""
+        sessions = [child for child in psutil.Process(self.pid).children() if SESSION in " ".join(child.cmdline())]
+        if sessions:
+            rng.choice(sessions).kill()
 
     def ask_to_end(self) -> None:
         """Send what makes it end without waiting for its clients."""
@@ -259,11 +271,13 @@ class Company:
             if actor.due is not None and now >= actor.due:
                 actor.start()
 
-    def is_whole(self) -> bool:
-        """Return whether everybody runs and works."""
-        return all(
-            actor.due is None and not actor.frozen and not actor.leaving and actor.answers() for actor in self.actors
-        )
+    def missing(self) -> list[str]:
+        """Return, in words, who does not run or does not work."""
+        return [
+            f"{actor.name} ({actor.about()})"
+            for actor in self.actors
+            if actor.due is not None or actor.frozen or actor.leaving or not actor.answers()
+        ]
 
     def dismiss(self, *roles: str) -> None:
         """End all actors of some roles in order, and wait for them; note who does not, or ends with a complaint."""

@@ -23,7 +23,7 @@ _JOURNAL = """
 SELECT coalesce(nullif(extra->>'event_id', ''), event_id), count(*)
 FROM events_journalentry WHERE stream = ANY(%s) GROUP BY 1
 """
-_LETTERS = 'SELECT event_id, count(*) FROM events_deadletter WHERE "group" = %s GROUP BY 1'
+_LETTERS = 'SELECT entry_id, event_id FROM events_deadletter WHERE "group" = %s'
 _EFFECTS = "SELECT event_id, count(*) FROM service_effect GROUP BY 1"
 _LEFT = "SELECT count(*) FROM events_outboxentry WHERE relayed_as IS NULL"
 
@@ -49,9 +49,13 @@ class Streams:
                     found.append(f"{'some' if behind is None else behind} not delivered to {group['name']} on {stream}")
         return found
 
-    def letters(self, group: str) -> Counter[str]:
-        """Return the dead letters of ``group`` that are still in the stream, by event id."""
-        return Counter(fields.get("event_id", "") for fields in self._dead() if fields.get("dead_group") == group)
+    def letters(self, group: str) -> dict[str, str]:
+        """Return the dead letters of ``group`` that are in the stream: id of the entry -> id of the event."""
+        return {
+            entry_id: fields.get("event_id", "")
+            for entry_id, fields in self._dead()
+            if fields.get("dead_group") == group
+        }
 
     def leaks(self) -> list[str]:
         """Return, in words, the consumers that nobody is, and keys that should not be there."""
@@ -73,10 +77,10 @@ class Streams:
         names = [known["name"] for known in self._redis.xinfo_groups(stream)]
         return [one["name"] for one in self._redis.xinfo_consumers(stream, group)] if group in names else []
 
-    def _dead(self) -> Iterator[dict[str, str]]:
+    def _dead(self) -> Iterator[tuple[str, dict[str, str]]]:
         after = "-"
         while page := self._redis.xrange(keys.STREAM_EVENTS_DEAD, after, "+", PAGE):
-            yield from (fields for _, fields in page if fields)
+            yield from page
             after = f"({page[-1][0]}"
 
     def _lasting(self) -> list[str]:
@@ -126,7 +130,9 @@ def count_lines(directory: Path, pattern: str, sizes: dict[Path, tuple[int, int]
 
 
 def _letters(hub: "psycopg.Connection[Any]", streams: Streams, group: str) -> Counter[str]:
-    return Counter(_counted(hub, _LETTERS, group)) + streams.letters(group)
+    # Those that the hub has stored stay in the stream for a while.
+    stored: dict[str, str] = dict(hub.execute(_LETTERS, [group]).fetchall())
+    return Counter((streams.letters(group) | stored).values())
 
 
 def _counted(connection: "psycopg.Connection[Any]", query: str, *arguments: object) -> dict[str, int]:

@@ -20,7 +20,7 @@ class Fault:
     """One thing that is done.
 
     Attributes:
-        deed: ``kill``, ``restart``, ``freeze``, ``kill-backend``, or what happens on the wire: ``cut``, ``cut-within``,
+        deed: ``kill``, ``restart``, ``freeze``, ``kill-session``, or what happens on the wire: ``cut``, ``cut-within``,
             ``stall``, ``half-close``, ``swallow``, ``refuse``.
         target: a role, or ``wire``.
         copy: a number that chooses among the actors of the role.
@@ -74,7 +74,7 @@ WEIGHTED: tuple[tuple[float, Draw], ...] = (
     (1.0, _kill("keeper")),
     (6.0, _kill("redis")),
     (4.0, _kill("postgres")),
-    (2.0, lambda rng: Fault("kill-backend", "postgres")),
+    (2.0, lambda rng: Fault("kill-session", "postgres", seed=rng.randrange(2**32))),
     *((0.6, _restart(role)) for role in (*CONSUMERS, "journal", "relay", "service-relay")),
     *((1.2, _freeze(role)) for role in (*CONSUMERS, "journal", "relay", "service-relay")),
     *((0.4, _freeze(role)) for role in PUBLISHERS),

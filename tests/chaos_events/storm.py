@@ -15,11 +15,10 @@ from tests.chaos_events.actors import Actor
 from tests.chaos_events.cast import World
 from tests.chaos_events.evidence import Streams, count_lines
 from tests.chaos_events.ledger import now
-from tests.chaos_events.plan import CONSUMERS, PUBLISHERS, Fault, faults, pauses
+from tests.chaos_events.plan import CONSUMERS, HUB, PUBLISHERS, Fault, faults, pauses
 
 TICK_SECONDS = 0.02
-CALM_SECONDS = 6.0
-PROGRESS_SECONDS = 5.0
+PROGRESS_SECONDS = 10.0
 WHOLE_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
 SLACK_NS = 1_000_000_000
@@ -36,12 +35,14 @@ class Weather:
         kills: how many processes are killed at least.
         events: how many events are acknowledged at least.
         mean_pause: between faults, in seconds.
+        calm: how long nothing is done at the beginning and at the end, in seconds.
     """
 
     seed: int
     kills: int
     events: int
     mean_pause: float
+    calm: float = 6.0
 
 
 @dataclass
@@ -80,24 +81,27 @@ class Storm:
 
     def run(self) -> list[str]:
         """Run from calm to calm; return, in words, what was not done at the end."""
-        self._until(self._world.company.is_whole, WHOLE_SECONDS, "everybody to work")
+        self._until_whole()
         self._say(f"{self.seconds:6.1f} s  calm")
-        self._wait(CALM_SECONDS)
+        self._wait(self._weather.calm)
         self._say(f"{self.seconds:6.1f} s  storm")
         self._blow()
         self._say(f"{self.seconds:6.1f} s  calm")
-        try:
-            self._until(
-                lambda: not self._later and self._world.company.is_whole(), WHOLE_SECONDS, "everybody to work again"
-            )
-        except TimeoutError as error:
-            self.late.append(str(error))
-        self._wait(CALM_SECONDS)
+        self._until_whole()
+        self._wait(self._weather.calm)
         self._world.company.dismiss(*PUBLISHERS)
         self._say(f"{self.seconds:6.1f} s  the last event is published; {self.acknowledged:,} were acknowledged")
         with suppress(TimeoutError):
-            self._until(lambda: not self._streams.waiting(), DRAIN_SECONDS, "everything to be handled")
+            self._until(lambda: not self._streams.waiting(), DRAIN_SECONDS)
         return self._streams.waiting()
+
+    def _until_whole(self) -> None:
+        """Wait until nothing is being done any more and everybody works."""
+        try:
+            self._until(lambda: not self._later and not self._world.company.missing(), WHOLE_SECONDS)
+        except TimeoutError:
+            who = "; ".join(self._world.company.missing()) or "some fault"
+            self.late.append(f"after {WHOLE_SECONDS:g} s without a fault there was no end of {who}")
 
     def _blow(self) -> None:
         weather = self._weather
@@ -126,9 +130,9 @@ class Storm:
         match fault.deed:
             case "kill":
                 actor.kill(random.Random(fault.copy))
-            case "kill-backend":
+            case "kill-session":
                 with suppress(psutil.NoSuchProcess):
-                    self._world.company.engine("postgres").kill_a_child()
+                    self._world.company.engine("postgres").kill_a_session(random.Random(fault.seed))
             case "restart":
                 actor.leave()
             case "freeze":
@@ -200,7 +204,7 @@ class Storm:
         while time.monotonic() < deadline:
             self._tick()
 
-    def _until(self, question: Callable[[], bool], seconds: float, what: str) -> None:
+    def _until(self, question: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         next_look = 0.0
         while True:
@@ -210,7 +214,7 @@ class Storm:
                     return
                 next_look = time.monotonic() + 0.2
             if time.monotonic() > deadline:
-                raise TimeoutError(f"waited {seconds:g} s in vain for {what}")
+                raise TimeoutError
 
     def _tick(self) -> None:
         moment = time.monotonic()
@@ -223,11 +227,13 @@ class Storm:
         time.sleep(TICK_SECONDS)
 
     def _progress(self) -> None:
-        kills = " ".join(f"{name} {count}" for name, count in sorted(self.log.kills.items()))
-        behind = " ".join(f"{group} {count:,}" for group, count in self._behind().items() if count > 0)
+        kills = self.log.kills
+        groups = {"engines": ("redis", "postgres"), "hub": HUB, "consumers": CONSUMERS, "producers": PUBLISHERS}
+        told = ", ".join(f"{sum(kills[one] for one in roles)} {name}" for name, roles in groups.items())
+        behind = ", ".join(f"{group} {count:,}" for group, count in self._behind().items() if count > 0)
         self._say(
-            f"{self.seconds:6.1f} s  {self.acknowledged:>9,} events, {self.log.kills.total():>4} kills ({kills});"
-            f" behind: {behind or 'nobody'}"
+            f"{self.seconds:6.1f} s  {self.acknowledged:>9,} events  {kills.total():>4} kills ({told})"
+            f"  behind: {behind or 'nobody'}"
         )
 
     def _behind(self) -> dict[str, int]:
