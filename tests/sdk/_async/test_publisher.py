@@ -235,6 +235,20 @@ async def test_what_is_refused_is_not_tried_again(proxy: TamperingProxy, redis_s
     assert written(redis_server) == [some[0], some[2]]
 
 
+async def test_who_may_not_begin_a_transaction_is_told_what_is_not_known(redis_server: Redis) -> None:
+    redis_server.acl_setuser("limited", enabled=True, passwords=["+x"], commands=["+@all", "-multi"], keys=["*"])
+    url = settings.REDIS_URL.replace("//:tests@", "//limited:x@")
+    try:
+        async with AsyncEventPublisher("orders", redis_url=url) as publisher:
+            await publisher.publish_event("order_created", "Order", 1)
+            with pytest.raises(PublishFailed, match="no transaction was begun") as caught:
+                await publisher.publish_many([event(2), event(3)])
+            assert caught.value.may_be_written
+    finally:
+        redis_server.acl_deluser("limited")
+    assert [one.entity_id for one in written(redis_server)] == [1, 2, 3]
+
+
 async def test_a_full_redis_takes_none_of_many(tmp_path: Any) -> None:
     from apps.core.engines import Redis as Engine
     from apps.core.engines import free_port

@@ -94,9 +94,8 @@ class Endeavour:
 
 
 def _answer_is_lost(error: Exception) -> bool:
-    if isinstance(error, BusyLoadingError | AuthenticationError | AuthorizationError):
-        return False
-    return isinstance(error, ConnectionError | TimeoutError | OSError)
+    """Return whether it may have been done all the same; an error that the server answered says that it was not."""
+    return not isinstance(error, ResponseError | BusyLoadingError | AuthenticationError | AuthorizationError)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hiredis import pack_command
 from redis import Redis
-from redis.connection import parse_url
+from redis.connection import Connection, parse_url
 from redis.exceptions import RedisError
 
 from xerpium_sdk.events._threads import Local, Slots, exchange, sleep
@@ -43,7 +43,7 @@ class Line:
             kind, options = client.connection_pool.connection_class, client.connection_pool.connection_kwargs
         else:
             options = url_or_default(redis_url, parse_url)
-            kind = options.pop("connection_class", None) or Redis().connection_pool.connection_class
+            kind = options.pop("connection_class", Connection)
         self.address = address_of(options) + ("" if client is not None else source_of(redis_url))
         self._patience = patience
         settings = own_options(options, timeout=patience.timeout)
@@ -136,6 +136,9 @@ def _ready(connection: Any) -> None:
 
 def _answers(replies: list[Any]) -> list[Any]:
     """Return what the commands were answered; raise the first error that kept all of them from being done."""
+    if len(replies) > 1 and isinstance(replies[0], Exception):
+        # Without a transaction each command was done or refused by itself.
+        raise RedisError(f"no transaction was begun: {replies[0]}")
     if isinstance(replies[-1], Exception):
         raise next(reply for reply in replies if isinstance(reply, Exception))
     if len(replies) == 1:
