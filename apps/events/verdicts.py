@@ -7,7 +7,7 @@ schema that turned out to be slow is left alone for a while.
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from apps.events.schemas import Schema
+from apps.events.schemas import Checks, Schema
 from apps.events.seed import SEED_TYPES
 from apps.events.visibility import visible
 from xerpium_sdk.wire.envelope import Envelope
@@ -19,6 +19,8 @@ MAX_JUDGED_BYTES = 256 * 1024
 SLOW_SECONDS = 0.25
 LEFT_ALONE_SECONDS = 600.0
 TOLD_FAULTS = 5
+MAX_TOLD = 8_000_000
+"""As `schemas.MAX_TOLD`, for one event: about ten milliseconds."""
 
 
 class Declaration(Protocol):
@@ -76,7 +78,7 @@ class Judge:
         began = self._clock()
         if self._slow and self._slow.get(event.event_type, 0.0) > began:
             return Judgement("unverified", "Its schema is slow and is left alone for some minutes.")
-        judgement = VALID if schema.fits(event.data) else _mismatch(schema, event)
+        judgement = _judged(schema, event)
         if self._clock() - began > SLOW_SECONDS and self._computes_long(event, schema):
             self._slow[event.event_type] = self._clock() + LEFT_ALONE_SECONDS
         return judgement
@@ -84,16 +86,18 @@ class Judge:
     def _computes_long(self, event: Envelope, schema: Schema) -> bool:
         """Look again, at what it computes: it may just have waited. Asked each time, that clock would cost the most."""
         began = self._effort()
-        schema.fits(event.data)
+        _judged(schema, event)
         return self._effort() - began > SLOW_SECONDS
 
 
-def _mismatch(schema: Schema, event: Envelope) -> Judgement:
-    faults = schema.faults(event.data)
+def _judged(schema: Schema, event: Envelope) -> Judgement:
+    faults = Checks(told=MAX_TOLD).faults(schema, event.data)
+    if not faults:
+        return VALID
     told = [f"{fault.pointer or 'data'}: {fault.message}" for fault in faults[:TOLD_FAULTS]]
     if len(faults) > TOLD_FAULTS:
         told.append(f"and {len(faults) - TOLD_FAULTS} more")
-    return Judgement("mismatch", "; ".join(told))
+    return Judgement("unverified" if faults[0].code == "too_much" else "mismatch", "; ".join(told))
 
 
 def _companies(event: Envelope) -> frozenset[int]:

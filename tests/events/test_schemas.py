@@ -1,5 +1,6 @@
 """Schemas of strangers: accepted when they can be run on every event, refused with a pointer when not."""
 
+import resource
 import time
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.events.schemas import MAX_LOOKS, Schema, data_faults, is_shallow, schema_faults
+from apps.events.schemas import MAX_LOOKS, Checks, Schema, is_shallow, schema_faults
 from apps.events.verdicts import LEFT_ALONE_SECONDS, Judge
 from tests.events.conftest import make_event
 from xerpium_sdk.wire.keys import STREAM_EVENTS_CUSTOM
@@ -134,14 +135,14 @@ def test_faults_are_named_by_their_pointers() -> None:
         "additionalProperties": False,
     })  # fmt: skip
     data = {"lines": [{"sku": "a", "n": 1}, {"n": "x"}], "a/b": 1}
-    faults = data_faults(schema, data, "/3/data")
+    faults = Checks().faults(schema, data, "/3/data")
     assert {(fault.pointer, fault.code) for fault in faults} == {
         ("/3/data/lines/1/n", "type"),
         ("/3/data/lines/1/sku", "required"),
         ("/3/data/a~1b", "unknown_field"),
     }
-    assert data_faults(schema, {"lines": []}, "/data") == []
-    assert data_faults(None, data) == []
+    assert Checks().faults(schema, {"lines": []}, "/data") == []
+    assert Checks().faults(None, data) == []
 
 
 def test_faults_are_bounded_and_carry_no_values() -> None:
@@ -149,6 +150,60 @@ def test_faults_are_bounded_and_carry_no_values() -> None:
     faults = schema.faults({f"k{number}": "secret" * 1000 for number in range(100)})
     assert len(faults) == 20
     assert not any("secret" in fault.message for fault in faults)
+
+
+def peak() -> int:
+    """Return the most memory that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ({"required": [f"x{n}" for n in range(5000)]}, {"a": "x" * 1_000_000}),
+        ({"anyOf": [{"required": [f"x{n}"]} for n in range(900)]}, {"a": "x" * 60_000}),
+        ({"additionalProperties": {"items": {"enum": [f"x{n}" for n in range(6000)]}}}, {"a": ["zzzz"] * 100_000}),
+    ],
+    ids=["required", "anyOf", "enum"],
+)
+def test_telling_what_is_wrong_takes_no_memory_to_speak_of(document: dict[str, Any], data: dict[str, Any]) -> None:
+    assert schema_faults(document) == []
+    schema, before, began = Schema(document), peak(), time.process_time()
+    (fault,) = Checks().faults(schema, data, "/data")
+    assert (fault.pointer, fault.code) == ("/data", "mismatch")
+    assert peak() - before < 300
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ({"additionalProperties": {"items": {"anyOf": [{"const": n} for n in range(900)]}}}, {"a": [899] * 200_000}),
+        (
+            {"additionalProperties": {"items": {"dependentRequired": {f"x{n}": [] for n in range(900)}}}},
+            {"a": [{}] * 200_000},
+        ),
+        ({"additionalProperties": {"items": {"enum": [*map(str, range(800)), 1]}}}, {"a": [1] * 200_000}),
+    ],
+    ids=["anyOf", "dependentRequired", "enum"],
+)
+def test_what_would_take_too_long_is_not_checked(document: dict[str, Any], data: dict[str, Any]) -> None:
+    assert schema_faults(document) == []
+    assert [fault.code for fault in Checks().faults(Schema(document), data)] == ["too_much"]
+    few = {"a": data["a"][:200]}
+    assert Checks().faults(Schema(document), few) == []
+
+
+def test_a_list_of_alternatives_that_are_compared_one_by_one_has_an_end() -> None:
+    assert schema_faults({"enum": [f"x{n}" for n in range(6000)]}) == []
+    assert first({"enum": [{"x": n} for n in range(MAX_LOOKS)]}) == ("", "too_complex")
+
+
+def test_checking_many_events_of_one_request_has_one_bound() -> None:
+    schema, checks = Schema({"required": [f"x{n}" for n in range(5000)]}), Checks()
+    codes = [fault.code for _ in range(100) for fault in checks.faults(schema, {"a": "x" * 500})]
+    assert codes.count("mismatch") > 90
+    assert codes.count("required") >= 20
 
 
 def test_data_deeper_than_a_recursive_schema_is_asked_about_does_not_fit() -> None:

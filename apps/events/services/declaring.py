@@ -14,7 +14,7 @@ from apps.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, Not
 from apps.core.requestid import current_request_id
 from apps.events.declarations import forget_after_commit
 from apps.events.models import EventTypeDeclaration
-from apps.events.schemas import MAX_SCHEMA_BYTES, Schema, data_faults, schema_faults
+from apps.events.schemas import MAX_SCHEMA_BYTES, Checks, Schema, schema_faults
 from apps.events.services.outbox import publish
 from apps.events.visibility import Companies, visible
 from xerpium_sdk.wire.envelope import Envelope
@@ -149,7 +149,7 @@ def _example_faults(example: Any, schema: Mapping[str, Any] | None) -> list[Fiel
         return [FieldError("/example", "invalid", "The data of an event is an object.")]
     if len(orjson.dumps(example)) > MAX_SCHEMA_BYTES:
         return [FieldError("/example", "too_large", f"An example has at most {MAX_SCHEMA_BYTES // 1024} KiB.")]
-    return data_faults(Schema(schema) if schema is not None else None, example, "/example")
+    return Checks().faults(Schema(schema) if schema is not None else None, example, "/example")
 
 
 def _announce(what: str, row: EventTypeDeclaration, actor: str) -> None:

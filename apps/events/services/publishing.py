@@ -8,7 +8,7 @@ from apps.core import redis
 from apps.core.errors import FieldError, InvalidInput, Unavailable
 from apps.events import streams
 from apps.events.declarations import Declared, declared
-from apps.events.schemas import data_faults
+from apps.events.schemas import Checks
 from apps.events.seed import SEED_TYPES
 from apps.events.visibility import Companies, visible
 from xerpium_sdk.wire.envelope import DecodeError, Envelope, stream_of
@@ -66,7 +66,7 @@ def _faults(
     envelopes: Sequence[Envelope], pointers: Sequence[str], companies: Companies, known: Mapping[str, Declared]
 ) -> list[FieldError]:
     found: list[FieldError] = []
-    hints = _Hints(known, companies)
+    hints, checks = _Hints(known, companies), Checks()
     for envelope, pointer in zip(envelopes, pointers, strict=True):
         declaration = known.get(envelope.event_type)
         if declaration is not None and not visible(declaration.company_id, companies):
@@ -82,7 +82,7 @@ def _faults(
                 text = f"The type is one of company {declaration.company_id}, and so are its events."
                 found.append(FieldError(f"{pointer}/company_id", "other_company", text))
             declaration = None
-        found += data_faults(declaration.schema if declaration else None, envelope.data, f"{pointer}/data")
+        found += checks.faults(declaration.schema if declaration else None, envelope.data, f"{pointer}/data")
         found += _unreadable(envelope, pointer)
     return found
 
