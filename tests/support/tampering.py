@@ -7,13 +7,18 @@ from threading import Event, Thread
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["LOSE_ANSWER", "LOSE_REQUEST", "STAY_SILENT", "TamperingProxy"]
+__all__ = ["LOSE_ANSWER", "LOSE_PART", "LOSE_REQUEST", "STAY_SILENT", "TamperingProxy"]
 
 LOSE_REQUEST, LOSE_ANSWER, STAY_SILENT = b"lose request", b"lose answer", b"stay silent"
+LOSE_PART = b"lose part"
+"""Half of what was sent arrives, and the connection ends."""
 
 
 class TamperingProxy:
-    """Passes everything on, but for each entry of ``plan`` one publish: what is done to it, or what it is answered."""
+    """Passes everything on, but for each entry of ``plan`` one publish: what is done to it, or what it is answered.
+
+    None in the plan is a publish that goes through.
+    """
 
     def __init__(self, redis_url: str) -> None:
         parts = urlsplit(redis_url)
@@ -21,7 +26,7 @@ class TamperingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
         self.url = urlunsplit(parts._replace(netloc=f":{parts.password}@127.0.0.1:{port}"))
-        self.plan: deque[bytes] = deque()
+        self.plan: deque[bytes | None] = deque()
         self.publishes = 0
         self._ended = Event()
         self._threads: list[Thread] = []
@@ -68,6 +73,9 @@ class TamperingProxy:
                             continue
                         deed = self._deed(data)
                         if deed == LOSE_REQUEST:
+                            return
+                        if deed == LOSE_PART:
+                            server.sendall(data[: len(data) // 2])
                             return
                         lose_answer = deed == LOSE_ANSWER
                         if deed in (None, LOSE_ANSWER):

@@ -65,7 +65,8 @@ class AsyncLine:
             except (RedisError, OSError) as error:
                 pause = endeavour.failed(error, monotonic(), random.uniform)
                 if endeavour.is_first_failure:
-                    log.warning("Redis at %s did not confirm, trying again: %r", self.address, error)
+                    name = type(error).__name__
+                    log.warning("Redis at %s did not confirm, trying again: %s: %s", self.address, name, error)
             await sleep(pause)
 
     async def aclose(self) -> None:
