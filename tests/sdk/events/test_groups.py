@@ -180,6 +180,37 @@ def test_entries_of_an_answer_that_never_came_are_found_before_anything_new(
     assert calls.done == [1, 2, 3]
 
 
+def test_what_was_asked_for_before_older_entries_were_handed_back_does_not_overtake_them(
+    bus: Any, calls: Calls, make_consumer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right to read is renewed too late while an answer is on its way: the consumer begins anew, in order."""
+    read = RedisGroup.read
+    calls.held.add(0)
+    publish(bus, 0)
+    publish(bus, 1, entity_id="7")
+    consumer = make_consumer(concurrency=1)
+    late: list[Any] = []
+
+    def read_and_be_late(group: RedisGroup, *arguments: Any) -> Any:
+        found = read(group, *arguments)
+        engine = consumer._engine
+        if any(b"2" in one.fields for one in found) and not late and engine is not None:
+            engine.standing.epoch += 1
+            until(lambda: engine._coordinator.handed_back > 0, "the first of the entity to be handed back")
+            late.extend(found)
+        return found
+
+    monkeypatch.setattr(RedisGroup, "read", read_and_be_late)
+    consumer.start()
+    until(lambda: calls.numbers == [0] and consumer.metrics.snapshot().in_hand == 2, "the first two to be in hand")
+    publish(bus, 2, entity_id="7", user_id="2")
+    until(lambda: late, "the last to be on its way")
+    calls.gate.set()
+    until(lambda: len(calls.done) == 3, "all to be handled")
+    assert calls.done == [0, 1, 2]
+    assert consumer.metrics.snapshot().handled == 3
+
+
 def test_entries_trimmed_away_do_not_haunt_the_group(bus: Any, calls: Calls, make_consumer: Make) -> None:
     ids = publish(bus, 1, 2, 3)
     assert read_as(bus, "shop-one") == 3

@@ -110,6 +110,7 @@ class Coordinator:
 
     def hand_back(self) -> None:
         """Take back what nobody has begun: it stays pending in Redis for others."""
+        self._reader.turn_away()
         dropped: list[Delivery] = [one for batch in self._drain_inbox() for one in batch]
         for station in self._stations.values():
             self._take_back(station)

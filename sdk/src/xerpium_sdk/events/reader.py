@@ -6,7 +6,7 @@ oldest first: on activation, after every answer that got lost, and every now and
 
 import logging
 import random
-from threading import Event
+from threading import Event, Lock
 
 from redis.exceptions import RedisError
 
@@ -66,6 +66,8 @@ class Reader:
         self._is_first_look = True
         self._trouble = Trouble("Redis", f"group {options.group} reads nothing until it is back")
         self._stopping = Event()
+        self._lock = Lock()
+        self._turn = 0
 
     def run(self) -> None:
         """Read until `stop`."""
@@ -85,6 +87,11 @@ class Reader:
         self.consumer, self._is_first_look = consumer, True
         self.look_again()
         self.go.set()
+
+    def turn_away(self) -> None:
+        """Let nothing in that was asked for before: what is older is about to be handed back, and has to come first."""
+        with self._lock:
+            self._turn += 1
 
     def look_again(self) -> None:
         """Take up what is pending before reading on."""
@@ -106,7 +113,7 @@ class Reader:
 
     def _take_in(self, block_ms: int | None) -> bool:
         """Return whether Redis was asked."""
-        now = self._desk.clock()
+        now, turn = self._desk.clock(), self._turn
         if now >= self._next_look and (self._next_look == 0.0 or not self._to_recover):
             self._to_recover = dict.fromkeys(self._options.streams, BEGINNING)
             self._next_look = now + self._options.look_seconds * random.uniform(0.8, 1.2)
@@ -120,9 +127,9 @@ class Reader:
             return False
         count = min(self._options.batch, room)
         if self._to_recover:
-            self._recover(count)
+            self._recover(count, turn)
         else:
-            self._read(count, block_ms)
+            self._read(count, block_ms, turn)
         return True
 
     def _room(self) -> int:
@@ -131,7 +138,7 @@ class Reader:
             return 0
         return self._options.max_in_hand - sum(map(len, self._held.values()))
 
-    def _read(self, count: int, block_ms: int | None) -> None:
+    def _read(self, count: int, block_ms: int | None, turn: int) -> None:
         quiet = self._drain and not any(self._held.values()) and not self._desk.inbox
         if self._drain and block_ms is not None:
             block_ms = None if quiet else IDLE_POLL_MS
@@ -144,16 +151,20 @@ class Reader:
             return
         for delivery in found:
             self._last_read[delivery.stream] = delivery.entry_id  # type: ignore[assignment]
-        self._put(found)
+        self._put(found, turn)
 
-    def _put(self, found: list[Delivery]) -> None:
+    def _put(self, found: list[Delivery], turn: int) -> None:
         fresh = []
-        for delivery in found:
-            of_stream = self._held[delivery.stream]
-            if delivery.entry_id not in of_stream:
-                of_stream[delivery.entry_id] = delivery
-                fresh.append(delivery)
-        self._desk.inbox.append(fresh)
+        with self._lock:
+            if turn != self._turn:
+                self.look_again()
+                return
+            for delivery in found:
+                of_stream = self._held[delivery.stream]
+                if delivery.entry_id not in of_stream:
+                    of_stream[delivery.entry_id] = delivery
+                    fresh.append(delivery)
+            self._desk.inbox.append(fresh)
         self._desk.ring()
 
     # --- groups
@@ -175,11 +186,11 @@ class Reader:
 
     # --- what is pending
 
-    def _recover(self, count: int) -> None:
+    def _recover(self, count: int, turn: int) -> None:
         stream, after = next(iter(self._to_recover.items()))
         page = self._group.pending(stream, after, count)
         if page:
-            self._claim(stream, page)
+            self._claim(stream, page, turn)
         if len(page) < count:
             del self._to_recover[stream]
             if not self._to_recover:
@@ -188,7 +199,7 @@ class Reader:
         else:
             self._to_recover[stream] = page[-1].entry_id.decode()
 
-    def _claim(self, stream: str, page: list[Pending]) -> None:
+    def _claim(self, stream: str, page: list[Pending], turn: int) -> None:
         held = self._held[stream]
         if not (unknown := [one for one in page if one.entry_id not in held]):
             return
@@ -206,7 +217,7 @@ class Reader:
             delivery.attempts = attempts[delivery.entry_id]
             delivery.suspect = ended[delivery.entry_id] and delivery.attempts >= self._unclear_deaths
         self._metrics.recovered += len(claimed)
-        self._put(claimed)
+        self._put(claimed, turn)
 
     def _forget_the_gone(self) -> None:
         """Delete consumers that are gone and hold nothing: names would pile up for ever."""
