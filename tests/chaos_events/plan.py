@@ -21,7 +21,7 @@ class Fault:
 
     Attributes:
         deed: ``kill``, ``restart``, ``freeze``, ``kill-session``, or what happens on the wire: ``cut``, ``cut-within``,
-            ``stall``, ``half-close``, ``swallow``, ``refuse``.
+            ``stall``, ``half-close``, ``swallow``, ``desert``, ``refuse``.
         target: a role, or ``wire``.
         copy: a number that chooses among the actors of the role.
         seconds: how long it lasts, for what lasts.
@@ -85,6 +85,7 @@ WEIGHTED: tuple[tuple[float, Draw], ...] = (
     (3.0, _wire("stall", WIRE_SECONDS)),
     (3.0, _wire("half-close", WIRE_SECONDS)),
     (3.0, _wire("swallow", WIRE_SECONDS)),
+    (3.0, _wire("desert", WIRE_SECONDS)),
     (2.0, _wire("refuse", REFUSE_SECONDS)),
 )
 """How often each is drawn, and how. About two in three kill."""

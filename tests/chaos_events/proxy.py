@@ -2,7 +2,8 @@
 
 Whatever a network does to a client of Redis can be done here: a connection that is reset, also in the midst of a
 command or of an answer; one on which nothing moves for a while; one half of it closed, so that a command arrives and
-its answer does not; answers that vanish while the connection stays; and nobody who takes connections.
+its answer does not; answers that vanish while the connection stays; a connection that is gone for one side only; and
+nobody who takes connections.
 """
 
 import asyncio
@@ -76,6 +77,10 @@ class Proxy:
         """Let commands through and answers vanish; reset after ``seconds``."""
         return self._to_some(rng, share, partial(Pair.swallow, seconds=seconds))
 
+    def desert(self, rng: random.Random, share: float, seconds: float) -> int:
+        """Reset connections for clients while Redis takes them for alive, for ``seconds``."""
+        return self._to_some(rng, share, partial(Pair.desert, seconds=seconds))
+
     def refuse(self) -> int:
         """Take no connections any more, and reset those that are there; `accept` ends it."""
         return self._do(self._refuse())
@@ -131,7 +136,7 @@ class Pair(asyncio.Protocol):
         self._server: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._fuses: dict[bool, int] = {}
-        self._stalled = self._swallowing = self._is_half = False
+        self._stalled = self._swallowing = self._is_deserted = False
         self._waiting: list[tuple[bool, bytes]] = []
 
     # --- what happens to it
@@ -156,7 +161,7 @@ class Pair(asyncio.Protocol):
     def half_close(self, seconds: float) -> None:
         """End the answers, not the commands; reset it after ``seconds``."""
         if self._client is not None and self._client.can_write_eof():
-            self._is_half = self._swallowing = True
+            self._swallowing = True
             with suppress(OSError):
                 self._client.write_eof()
         asyncio.get_running_loop().call_later(seconds, self.reset)
@@ -164,6 +169,13 @@ class Pair(asyncio.Protocol):
     def swallow(self, seconds: float) -> None:
         """Drop the answers; reset it after ``seconds``."""
         self._swallowing = True
+        asyncio.get_running_loop().call_later(seconds, self.reset)
+
+    def desert(self, seconds: float) -> None:
+        """Reset it on the client's side; on the other after ``seconds``."""
+        self._is_deserted = self._swallowing = True
+        if self._client is not None:
+            self._client.abort()
         asyncio.get_running_loop().call_later(seconds, self.reset)
 
     # --- what it does
@@ -190,7 +202,8 @@ class Pair(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the other side, after what is on its way."""
-        self.ended(self._server)
+        if not self._is_deserted:
+            self.ended(self._server)
 
     def ended(self, other: asyncio.Transport | None) -> None:
         """One side is gone: end the other after what is on its way."""

@@ -168,6 +168,8 @@ class Storm:
                 proxy.half_close(rng, fault.share, fault.seconds)
             case "swallow":
                 proxy.swallow(rng, fault.share, fault.seconds)
+            case "desert":
+                proxy.desert(rng, fault.share, fault.seconds)
             case "refuse":
                 proxy.refuse()
                 self._after(fault.seconds, proxy.accept)

@@ -143,6 +143,20 @@ def test_half_a_connection_takes_commands_and_gives_no_answers() -> None:
         there.close()
 
 
+def test_a_deserted_connection_goes_on_without_its_client(
+    client: "redis.Redis", proxy: Proxy, redis_server: "redis.Redis"
+) -> None:
+    connection = client.connection_pool.get_connection()
+    connection.send_command("BLPOP", "list", 5)
+    wait_until(lambda: "blpop" in str(redis_server.client_list()), 5, "the command to arrive")
+    assert proxy.desert(RNG, 1.0, 2.0) == 1
+    with pytest.raises(ConnectionError):
+        connection.read_response()
+    redis_server.rpush("list", "taken")
+    assert redis_server.llen("list") == 0, "by a client that is not there"
+    connection.disconnect()
+
+
 def test_nobody_is_let_in_until_it_accepts_again(client: "redis.Redis", proxy: Proxy) -> None:
     client.ping()
     assert proxy.refuse() == 1
