@@ -2,20 +2,25 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
 from redis import Redis
 from redis.exceptions import ConnectionError
 
+from apps.core.engines import free_port
+from tests.chaos_events.proxy import Proxy
 from tests.sdk.events.conftest import GROUP, Calls, dead_letters, pending, publish, settle, until
 from xerpium_sdk.events import EventConsumer
 from xerpium_sdk.events.connection import dedicated
@@ -178,6 +183,37 @@ def test_entries_of_an_answer_that_never_came_are_found_before_anything_new(
     settle(consumer, bus)
     assert len(lost) == 2
     assert calls.done == [1, 2, 3]
+
+
+def test_a_read_that_only_redis_believes_in_gets_nothing_more(bus: Any) -> None:
+    """Its client is gone, and Redis has not noticed: what it is given would be overtaken by everything after it."""
+    port = urlsplit(settings.REDIS_URL).port
+    assert port is not None
+    with Proxy(free_port(), port) as proxy:
+        parts = urlsplit(settings.REDIS_URL)
+        client = Redis.from_url(urlunsplit(parts._replace(netloc=f":{parts.password or ''}@127.0.0.1:{proxy.port}")))
+        group = RedisGroup(dedicated(client, timeout=10), group=GROUP, streams=[STREAM_EVENTS])
+        group.create(STREAM_EVENTS, "0")
+        lost: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                group.read("shop-one", 10, 5000)
+            except ConnectionError as error:
+                lost.append(error)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        until(lambda: "xreadgroup" in str(bus.client_list()), "the read to wait")
+        proxy.desert(random.Random(1), 1.0, 30.0)
+        thread.join()
+        assert len(lost) == 1
+        assert group.pending(STREAM_EVENTS, "0-0", 10) == []
+        publish(bus, 1, 2)
+        assert len(group.read("shop-one", 10, None)) == 2
+        group.hang_up()
+        group.client.close()
+        client.close()
 
 
 def test_what_was_asked_for_before_older_entries_were_handed_back_does_not_overtake_them(

@@ -7,6 +7,7 @@ that caused it could not even be named.
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+from uuid import uuid4
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -109,6 +110,8 @@ class RedisGroup:
         self._connection: Any = None
         self.client_id: int | None = None
         """By which Redis knows the connection of `read`."""
+        self._name = f"xerpium-reader-{uuid4()}"
+        self._lost: int | None = None
         self._names = {stream.encode(): stream for stream in streams}
         self._bury = client.register_script(_BURY)
         self._drop = client.register_script(_DROP)
@@ -144,6 +147,7 @@ class RedisGroup:
         except BaseException as error:
             # A ResponseError is an answer; after anything else nobody knows what comes next on this connection.
             if not isinstance(error, ResponseError):
+                self._lost = self.client_id
                 self.hang_up()
             raise
         names = self._names
@@ -160,6 +164,7 @@ class RedisGroup:
 
     def pending(self, stream: str, after: str, count: int) -> list[Pending]:
         """See `Group`."""
+        self._end_lost_read()
         start = "-" if after == BEGINNING else f"({after}"
         rows = self._command("XPENDING", stream, self.group, start, "+", count, parse_detail=True)
         return [
@@ -243,9 +248,27 @@ class RedisGroup:
 
     def _connect(self) -> Any:
         connection = self._connection = self.client.connection_pool.get_connection()
+        connection.send_command("CLIENT", "SETNAME", self._name)
+        connection.read_response()
         connection.send_command("CLIENT", "ID")
         self.client_id = connection.read_response()
         return connection
+
+    def _end_lost_read(self) -> None:
+        """Let Redis end a connection that is lost to us, before what is pending is looked at.
+
+        Redis may not know that nobody is there any more: a read that still blocks would be given what comes next, and
+        everything after that would overtake it. The name is compared because a restarted Redis counts anew.
+        """
+        if self._lost is None:
+            return
+        try:
+            found = self._command("CLIENT LIST", "ID", self._lost)
+            if any(one.get("name") == self._name for one in found):
+                self._command("CLIENT KILL", "ID", self._lost)
+        except ResponseError as error:
+            logger.debug("The lost connection of a read could not be ended: %s", error)
+        self._lost = None
 
     def _bury_one(self, pipeline: Any, delivery: Delivery, reason: Mapping[str, str]) -> None:
         fields: list[bytes | str] = [*delivery.fields]
