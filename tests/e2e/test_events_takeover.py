@@ -139,6 +139,7 @@ def test_a_standby_takes_over_from_a_reader_that_is_killed_and_order_is_kept(sta
     for _ in range(2):
         stage.publish(200)
         reader = wait_until(stage.reader, SECONDS, "somebody to read")
+        assert reader is not None
         with stage.fault():
             reader.kill(random.Random())
             stage.publish(200)
