@@ -25,7 +25,8 @@ FROM events_journalentry WHERE stream = ANY(%s) GROUP BY 1
 """
 _LETTERS = 'SELECT entry_id, event_id FROM events_deadletter WHERE "group" = %s'
 _EFFECTS = "SELECT event_id, count(*) FROM service_effect GROUP BY 1"
-_LEFT = "SELECT count(*) FROM events_outboxentry WHERE relayed_as IS NULL"
+_UNSENT = "SELECT count(*) FROM events_outboxentry WHERE relayed_as IS NULL"
+_UNSENT_BY_SERVICE = "SELECT count(*) FROM xerpium_sdk_outboxevent WHERE sent_at IS NULL"
 
 
 class Streams:
@@ -103,7 +104,6 @@ def gather(
             for kind in CONSUMERS
             if kind in world.roles
         ]
-        left = _one(hub, _LEFT)
         return Evidence(
             attempts=read_attempts(world.ledger),
             acknowledged=read_acknowledged(world.ledger),
@@ -112,10 +112,24 @@ def gather(
             effects=_counted(service, _EFFECTS) if "effects" in world.roles else {},
             effects_of="effects",
             journal=_counted(hub, _JOURNAL, list(STREAMS)) if "journal" in world.roles else None,
-            waiting=[*waiting, *([f"{left} rows in the hub's outbox"] if left else [])],
+            waiting=waiting,
             leaks=leaks,
             deaths=world.company.deaths,
         )
+
+
+def unsent(world: World) -> list[str]:
+    """Return, in words, what waits in outboxes."""
+    found = []
+    for role, url, query in (
+        ("relay", world.database_url, _UNSENT),
+        ("service-relay", world.service_url, _UNSENT_BY_SERVICE),
+    ):
+        if role in world.roles:
+            with psycopg.connect(url) as connection:
+                if count := _one(connection, query):
+                    found.append(f"{count:,} events that {role} has not sent")
+    return found
 
 
 def count_lines(directory: Path, pattern: str, sizes: dict[Path, tuple[int, int]]) -> int:

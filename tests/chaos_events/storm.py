@@ -13,11 +13,12 @@ import psutil
 
 from tests.chaos_events.actors import Actor
 from tests.chaos_events.cast import World
-from tests.chaos_events.evidence import Streams, count_lines
+from tests.chaos_events.evidence import Streams, count_lines, unsent
 from tests.chaos_events.ledger import now
 from tests.chaos_events.plan import CONSUMERS, HUB, PUBLISHERS, Fault, faults, pauses
 
 TICK_SECONDS = 0.02
+LOOK_SECONDS = 0.25
 PROGRESS_SECONDS = 10.0
 WHOLE_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
@@ -92,8 +93,8 @@ class Storm:
         self._world.company.dismiss(*PUBLISHERS)
         self._say(f"{self.seconds:6.1f} s  the last event is published; {self.acknowledged:,} were acknowledged")
         with suppress(TimeoutError):
-            self._until(lambda: not self._streams.waiting(), DRAIN_SECONDS)
-        return self._streams.waiting()
+            self._until(lambda: not unsent(self._world) and not self._streams.waiting(), DRAIN_SECONDS)
+        return [*unsent(self._world), *self._streams.waiting()]
 
     def _until_whole(self) -> None:
         """Wait until nothing is being done any more and everybody works."""
@@ -214,7 +215,7 @@ class Storm:
             if time.monotonic() >= next_look:
                 if question():
                     return
-                next_look = time.monotonic() + 0.2
+                next_look = time.monotonic() + LOOK_SECONDS
             if time.monotonic() > deadline:
                 raise TimeoutError
 
