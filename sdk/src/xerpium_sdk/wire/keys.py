@@ -83,7 +83,7 @@ def stream_of_replies(requester: str) -> str:
 
 
 def requests_sent(requester: str) -> str:
-    """Return the key (with a TTL) that holds the number of the last request that one process, ``requester``, has sent."""
+    """Return the key (with a TTL) that holds the number of the last request of one process, ``requester``."""
     return f"xerpium:replies:{requester}:sent"
 
 
