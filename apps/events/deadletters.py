@@ -93,7 +93,11 @@ def _letter(entry: Received, now: dt.datetime) -> dict[str, Any]:
     fields = entry.fields
     original = {name: value for name, value in fields.items() if name not in _ABOUT}
     too_large = sum(map(len, original.values())) > MAX_BYTES
-    whole = not too_large and all(is_text(name) and is_text(value) for name, value in original.items())
+    whole = (
+        not too_large
+        and _has_a_way_back(fields)
+        and all(is_text(name) and is_text(value) for name, value in original.items())
+    )
     error = cut(_text(fields, "dead_error", MAX_ERROR), MAX_ERROR)
     if too_large:
         error = cut(f"The entry has more than {MAX_BYTES:,} bytes and is kept in part. {error}", MAX_ERROR)
@@ -119,6 +123,12 @@ def _letter(entry: Received, now: dt.datetime) -> dict[str, Any]:
         "is_text": whole,
         "replay_of": integer(fields.get(b"replay_of")),
     }
+
+
+def _has_a_way_back(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether the name of the group is kept as it is: what is replayed to another name would reach nobody."""
+    group = fields.get(b"dead_group", b"")
+    return bool(group) and is_text(group) and len(group.decode()) <= MAX_TEXT
 
 
 def _text(fields: Mapping[bytes, bytes], name: str, length: int = MAX_TEXT) -> str:

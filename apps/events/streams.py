@@ -31,7 +31,7 @@ __all__ = [
     "consumers",
     "cut",
     "id_time",
-    "members",
+    "members_of",
     "read",
     "read_groups",
     "require_room",
@@ -210,7 +210,7 @@ def consumers(stream: str, group: str) -> list[ConsumerFacts]:
         known: list[dict[str, Any]] = redis.bytes_client().xinfo_consumers(stream, group)
     except redis.ResponseError:
         return []
-    told = members(group)
+    told = members_of([group])[group]
     found = {
         name: ConsumerFacts(name=name, pending=row["pending"], idle_ms=row["idle"], member=told.get(name))
         for row in known
@@ -221,13 +221,24 @@ def consumers(stream: str, group: str) -> list[ConsumerFacts]:
     return [found[name] for name in sorted(found)]
 
 
-def members(group: str) -> dict[str, Mapping[str, Any]]:
-    """Return what the consumers of ``group`` that run on our engine say of themselves, by name.
+def members_of(groups: Iterable[str]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return, by group, what its consumers that run on our engine say of themselves, by name: in one round trip.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    answer: dict[Any, Any] = redis.bytes_client().hgetall(events_members(group))
+    names = list(groups)
+    pipeline = redis.bytes_client().pipeline(transaction=False)
+    for name in names:
+        pipeline.hgetall(events_members(name))
+    return {name: _told(answer) for name, answer in zip(names, pipeline.execute(raise_on_error=False), strict=True)}
+
+
+def _told(answer: Any) -> dict[str, Mapping[str, Any]]:
+    if isinstance(answer, redis.ResponseError):
+        return {}  # a key of another type: nobody says anything
+    if isinstance(answer, Exception):
+        raise answer
     found: dict[str, Mapping[str, Any]] = {}
     for name, value in answer.items():
         try:

@@ -203,6 +203,26 @@ def test_what_consumers_say_makes_no_page_unreadable(browser: Client, told: dict
     assert browser.get("/api/v1/events/groups/").status_code == 200
 
 
+def test_many_groups_cost_no_more_round_trips_than_one(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    pool = redis.bytes_client().connection_pool
+    take = pool.get_connection
+
+    def counted(*args: Any, **options: Any) -> Any:
+        asked.append(args)
+        return take(*args, **options)
+
+    monkeypatch.setattr(pool, "get_connection", counted)
+    counts = []
+    for name in ("one", "two", "three"):
+        bus.read_by(name, "a")
+        bus.consumer(name, "a")
+        asked.clear()
+        html(browser, GROUPS)
+        counts.append(len(asked))
+    assert counts[0] == counts[2] > 0
+
+
 def test_replays_are_shown_where_they_wait(browser: Client) -> None:
     stock()
     stream = stream_of_replays("stock-service-group")

@@ -198,3 +198,13 @@ def test_searching() -> None:
     day = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
     assert selectors.dead_letters(since=day, until=day + dt.timedelta(days=1)).count() == 2
     assert selectors.dead_letters(since=day + dt.timedelta(days=1)).count() == 0
+
+
+@pytest.mark.parametrize("group", ["", b"a\0b", b"\xff", "x" * 201])
+def test_a_group_whose_name_is_not_kept_as_it_is_cannot_be_sent_to(group: str | bytes) -> None:
+    store(dead(1, dead_group=group))
+    letter = DeadLetter.objects.get()
+    assert not letter.is_text
+    assert replay([letter.pk]) == 0
+    letter.refresh_from_db()
+    assert letter.state == DeadLetter.State.WAITING

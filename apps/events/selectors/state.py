@@ -167,9 +167,10 @@ def groups() -> list[GroupView]:
     stored = {(row.stream, row.group): row for row in GroupState.objects.all()}
     try:
         found = [facts for stream in _watched() for facts in live.read_groups(stream)]
-        alive = {name: _alive(name, now) for name in {facts.group for facts in found}}
+        members = live.members_of({facts.group for facts in found})
     except redis.RedisError:
         return sorted((_stored_group(row) for row in stored.values()), key=_place)
+    alive = {name: _alive(told, now) for name, told in members.items()}
     views = [_group(facts, stored.get((facts.stream, facts.group)), alive[facts.group], now) for facts in found]
     return sorted(views, key=_place)
 
@@ -259,8 +260,7 @@ def _place(view: GroupView) -> tuple[str, str]:
     return view.stream, view.group
 
 
-def _alive(group: str, now: dt.datetime) -> int | None:
-    members = live.members(group)
+def _alive(members: Mapping[str, Mapping[str, Any]], now: dt.datetime) -> int | None:
     if not members:
         return None
     return sum(_is_alive(member, now) for member in members.values())
