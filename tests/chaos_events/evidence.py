@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import redis
+from redis.exceptions import RedisError
 
 from tests.chaos_events.cast import COPIES, World
 from tests.chaos_events.judge import Evidence, Group
@@ -19,6 +20,8 @@ STREAMS = (keys.STREAM_EVENTS, keys.STREAM_EVENTS_CUSTOM)
 ORDERED = ("ordered", "bulk", "effects")
 DEAD_GROUP = "hub-dead"
 PAGE = 5000
+MOST_BYTES = 40_000_000
+PATIENCE_SECONDS = 2.0
 _JOURNAL = """
 SELECT coalesce(nullif(extra->>'event_id', ''), event_id), count(*)
 FROM events_journalentry WHERE stream = ANY(%s) GROUP BY 1
@@ -33,7 +36,12 @@ class Streams:
     """What Redis says of the streams; asked past the proxy."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Any = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
+        self._redis: Any = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            encoding_errors="replace",
+            socket_timeout=PATIENCE_SECONDS,
+        )
 
     def waiting(self) -> list[str]:
         """Return, in words, what is pending or was not yet delivered."""
@@ -49,6 +57,18 @@ class Streams:
                     behind = group.get("lag")
                     found.append(f"{'some' if behind is None else behind} not delivered to {group['name']} on {stream}")
         return found
+
+    def keep_small(self) -> None:
+        """Let Redis write its append-only file anew before it is so long that a restart takes minutes.
+
+        It would do so by itself, but counts from its last start, and here it is killed before it has counted far.
+        """
+        try:
+            about = self._redis.info("persistence")
+            if about.get("aof_current_size", 0) > MOST_BYTES and not about.get("aof_rewrite_in_progress"):
+                self._redis.bgrewriteaof()
+        except RedisError:
+            return
 
     def letters(self, group: str) -> dict[str, str]:
         """Return the dead letters of ``group`` that are in the stream: id of the entry -> id of the event."""

@@ -20,19 +20,19 @@ def consumer_of_effects(
         group,
         retry_seconds=retry_seconds,
         concurrency=4,
-        batch=100,
-        max_in_hand=500,
+        batch=200,
+        max_in_hand=1000,
         idempotency=DjangoIdempotencyStore(),
         around=django_worker,
         is_outage=is_database_outage,
     )
 
-    @consumer.on(*TYPES["Order"])
+    @consumer.on(*TYPES["Partner"])
     def note(event: Envelope) -> None:
         Effect._default_manager.create(event_id=event.event_id)
         handle([event])
 
-    @consumer.on_batch("*", size=50, seconds=0.1)
+    @consumer.on_batch("*", size=100, seconds=0.1)
     def note_all(events: Sequence[Envelope]) -> None:
         Effect._default_manager.bulk_create([Effect(event_id=event.event_id) for event in events])
         handle(events)
