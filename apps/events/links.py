@@ -14,16 +14,10 @@ __all__ = [
     "group_url",
     "groups_url",
     "journal_url",
-    "overview_url",
     "service_url",
     "type_url",
     "types_url",
 ]
-
-
-def overview_url() -> str:
-    """Return the address of the page that says how the bus is doing."""
-    return reverse("bus:overview")
 
 
 def groups_url() -> str:

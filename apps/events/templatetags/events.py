@@ -75,12 +75,6 @@ def state_badge(state: str) -> SafeString:
 
 
 @register.filter
-def verdict_badge(verdict: str) -> SafeString:
-    """Return the badge of a verdict."""
-    return draw_badge(wording.verdict_of(verdict).badge)
-
-
-@register.filter
 def compact(number: float) -> str:
     """Return a number in little room: ``950``, ``12k``, ``1.5M``."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
