@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 BEAT_SECONDS = 0.5
+TIDY_SECONDS = 60.0
 ALIVE_MS = 3000
 # Readers of the catalogue's changes start over from the projection; all other streams are cut by who knows their groups
 # (`services.keeping`), and here only kept from taking all memory.
@@ -51,7 +52,7 @@ class Relay:
         self._leading = False
         self._pipeline: Any = client.pipeline(transaction=True)  # redis-py leaves half of its methods untyped
         self._appended: dict[str, tuple[float, float]] = {}
-        self._next_beat = 0.0
+        self._next_beat = self._next_tidy = 0.0
 
     def step(self) -> bool:
         """Send what is pending, or wait for it up to half a second; return whether there may be more at once.
@@ -109,8 +110,15 @@ class Relay:
         self._pipeline.multi()
         self._pipeline.set(RELAY_ALIVE, _now_ms(), px=ALIVE_MS)
         self._pipeline.execute()
+        if time.monotonic() >= self._next_tidy:
+            self._forget_streams(outbox)
         self._arm(outbox)
         self._mend_projections()
+
+    def _forget_streams(self, outbox: Outbox) -> None:
+        """Look no more after streams that could not be restored anyway: each costs a round trip a batch."""
+        self._next_tidy = time.monotonic() + TIDY_SECONDS
+        self._appended = {stream: self._appended.get(stream, NEVER_CHECKED) for stream in outbox.kept_streams()}
 
     def _arm(self, outbox: Outbox) -> None:
         """Set the fence for the next MULTI, and compare the streams with what was appended to them.

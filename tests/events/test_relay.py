@@ -19,7 +19,7 @@ from apps.events.relay import Relay
 from tests.events.conftest import Totals, make_event, running
 from tests.support.wait import wait_until
 from xerpium_sdk.wire.envelope import FIELDS, Envelope
-from xerpium_sdk.wire.keys import REGISTRY_CATALOG, REGISTRY_CHANGES, RELAY_ALIVE, STREAM_HUB
+from xerpium_sdk.wire.keys import REGISTRY_CATALOG, REGISTRY_CHANGES, RELAY_ALIVE, STREAM_HUB, stream_of_replays
 
 
 def publish(count: int, start: int = 0) -> list[str]:
@@ -232,6 +232,25 @@ def test_only_what_redis_lost_is_sent_again(relay: Relay, make_relay: Callable[[
     drain(make_relay())
     assert event_ids() == sent
     assert [entry_id for entry_id, _ in entries()][:3] == ids[:3]
+
+
+def test_streams_of_which_nothing_is_kept_are_not_asked_after_any_more(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "TIDY_SECONDS", 0.0)
+    monkeypatch.setattr(relay_module, "BEAT_SECONDS", 0.0)
+    with transaction.atomic():
+        services.append(stream_of_replays("shop"), make_event(1).encode())
+    publish(1)
+    drain(relay)
+    OutboxEntry.objects.filter(stream=stream_of_replays("shop")).delete()
+    asked: list[str] = []
+    ask = relay._last_id
+    monkeypatch.setattr(relay, "_last_id", lambda stream: asked.append(stream) or ask(stream))
+    relay.step()
+    asked.clear()
+    relay.step()
+    assert set(asked) == {STREAM_HUB}
 
 
 def test_a_relay_that_stood_still_does_not_write_after_its_successor(
