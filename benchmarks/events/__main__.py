@@ -56,7 +56,7 @@ def _options() -> argparse.Namespace:
         help=f"which to run: {', '.join(NAMES)} (default: all of these), or {SOAK}",
     )
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of tables")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each, taken in turn (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of each, taken in turn (default: %(default)s)")
     parser.add_argument("--scale", type=float, default=1.0, help="length of a round (default: 1, about a second)")
     parser.add_argument("--minutes", type=float, default=10, help="length of `memory` (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=2000, help="events a second of `memory` (default: %(default)s)")

@@ -1,10 +1,10 @@
 """The SDK's consumer, used as a service would use it."""
 
 import asyncio
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from threading import Event, Lock, Thread
 from typing import Any
 
 from benchmarks.events.contestants.raw import SECONDS
@@ -82,7 +82,7 @@ def wait_async(task: Task) -> dict[str, int]:
 def wait_sync(task: Task) -> dict[str, int]:
     """Consume with a function that blocks for a millisecond, in sixteen threads; tells the same."""
     seen: defaultdict[object, list[int]] = defaultdict(list)
-    lock = threading.Lock()
+    lock = Lock()
 
     def handle(event: Envelope) -> None:
         task.watch.start()
@@ -122,7 +122,7 @@ def receive_async(task: Task) -> list[float]:
     return waits
 
 
-def _receive(task: Task, handle: Callable[[Envelope], Any], done: threading.Event) -> None:
+def _receive(task: Task, handle: Callable[[Envelope], Any], done: Event) -> None:
     consumer = EventConsumer(SERVICE, redis_url=task.url)
     consumer.register_handler(TYPE, handle)
     with consumer, connected(task.url) as client:
@@ -132,20 +132,31 @@ def _receive(task: Task, handle: Callable[[Envelope], Any], done: threading.Even
         task.watch.stop()
 
 
-def _consume(task: Task, done: threading.Event, register: Callable[[EventConsumer], Any], **options: Any) -> None:
+def _consume(task: Task, done: Event, register: Callable[[EventConsumer], Any], **options: Any) -> None:
     with connected(task.url) as client:
         fill(client, STREAM_EVENTS, task.count)
         consumer = EventConsumer(SERVICE, redis_url=task.url, **options)
         register(consumer)
-        with consumer:
-            _wait(done)
-            _until(lambda: not client.xpending(STREAM_EVENTS, f"{SERVICE}-group")["pending"])
-            task.watch.stop()
+        watcher = Thread(target=_finish, args=(task, done, consumer, client))
+        watcher.start()
+        consumer.run()
+        watcher.join()
+        consumer.close()
 
 
-def _counting(task: Task) -> tuple[Callable[..., None], threading.Event]:
+def _finish(task: Task, done: Event, consumer: EventConsumer, client: Any) -> None:
+    """Stop the watch when everything is acknowledged, and then the consumer."""
+    try:
+        _wait(done)
+        _until(lambda: not client.xpending(STREAM_EVENTS, f"{SERVICE}-group")["pending"])
+        task.watch.stop()
+    finally:
+        consumer.stop()
+
+
+def _counting(task: Task) -> tuple[Callable[..., None], Event]:
     """Return what a handler calls, from one thread at a time, and what is set after the last event."""
-    done = threading.Event()
+    done = Event()
     seen = 0
 
     def step(count: int = 1) -> None:
@@ -158,7 +169,7 @@ def _counting(task: Task) -> tuple[Callable[..., None], threading.Event]:
     return step, done
 
 
-def _wait(done: threading.Event) -> None:
+def _wait(done: Event) -> None:
     if not done.wait(DEADLINE):
         raise RuntimeError("The events did not all come.")
 
