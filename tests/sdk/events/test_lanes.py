@@ -133,6 +133,19 @@ def test_a_suspect_is_handed_out_alone() -> None:
         lanes.settle(flat(units))
 
 
+def test_a_suspect_that_is_out_holds_back_what_comes_for_the_same_batches() -> None:
+    batches = subscription("batch", batch=3)
+    suspect = delivery(1, 7, batches)
+    suspect.suspect = True
+    lanes = filled(suspect)
+    first = lanes.take(0)
+    assert taken(first) == [[1]]
+    lanes.add(delivery(2, 7, batches))
+    assert taken(lanes.take(0)) == []
+    lanes.settle(flat(first))
+    assert taken(lanes.take(0)) == [[2]]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([None, 1, 2, 3]), st.sampled_from(["a", "b", "batch"])), max_size=40),
     st.randoms(use_true_random=False),
@@ -160,7 +173,7 @@ def test_nothing_is_lost_and_entities_keep_their_order_whatever_happens(
         if unit.subscription is handlers["batch"]:
             assert isinstance(unit, Run)
             batch = list(unit.items)
-            collector.answered()
+            collector.answered(batch)
             if sum(attempt(one) for one in batch) == len(batch):
                 lanes.settle(batch)
                 done.extend(map(number_of, batch))

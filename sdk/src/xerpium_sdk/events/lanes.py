@@ -216,7 +216,7 @@ class Lanes:
         if first.key is not None:
             self._lanes[first.key] = lane
         if first.is_out:
-            lane.out, lane.holder = 1, first.subscription
+            lane.out, lane.holder = 1, None if first.suspect else first.subscription
         else:
             # It stands among the ready ones, and stands there for its lane from now on.
             lane.queue.append(first)
