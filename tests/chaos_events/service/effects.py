@@ -20,8 +20,8 @@ def consumer_of_effects(
         group,
         retry_seconds=retry_seconds,
         concurrency=4,
-        batch=200,
-        max_in_hand=1000,
+        batch=50,
+        max_in_hand=150,
         idempotency=DjangoIdempotencyStore(),
         around=django_worker,
         is_outage=is_database_outage,
@@ -32,7 +32,7 @@ def consumer_of_effects(
         Effect._default_manager.create(event_id=event.event_id)
         handle([event])
 
-    @consumer.on_batch("*", size=100, seconds=0.1)
+    @consumer.on_batch("*", size=100, seconds=0.1, concurrency=4)
     def note_all(events: Sequence[Envelope]) -> None:
         Effect._default_manager.bulk_create([Effect(event_id=event.event_id) for event in events])
         handle(events)
