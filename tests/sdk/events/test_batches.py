@@ -75,6 +75,29 @@ def test_nothing_is_acknowledged_before_it_is_handled(bus: Any, make_consumer: M
         until(lambda: pending(bus) == 0, "it to be acknowledged")
 
 
+def test_batches_side_by_side_keep_the_order_of_each_entity(bus: Any, make_consumer: Make) -> None:
+    seen: dict[int, list[int]] = {}
+    failed: set[int] = set()
+
+    def handle(events: list[Envelope]) -> None:
+        if new := [event.data["number"] for event in events if event.data["number"] % 7 == 0 and not _done(event)]:
+            failed.update(new)
+            raise RuntimeError("not yet")
+        time.sleep(0.002)
+        for event in events:
+            seen.setdefault(int(event.entity_id or 0), []).append(event.data["number"])
+
+    def _done(event: Envelope) -> bool:
+        return event.data["number"] in failed
+
+    consumer = make_consumer(None)
+    consumer.on_batch("*", size=10, seconds=0.01, concurrency=4)(handle)
+    for number in range(600):
+        publish(bus, number, entity_id=str(number // 20 % 3 + 1))
+    settle(consumer, bus)
+    assert seen == {lane + 1: [n for n in range(600) if n // 20 % 3 == lane] for lane in range(3)}
+
+
 def test_a_bad_event_does_not_take_the_others_with_it(bus: Any, batches: Batches, make_consumer: Make) -> None:
     batches.bad = {13, 77}
     consumer = make_consumer(None, max_attempts=3)

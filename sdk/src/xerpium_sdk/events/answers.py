@@ -145,7 +145,7 @@ class Answers:
             self._too_late(station, verdict, error, now)
             return
         batch[0].turn += 1
-        station.collector.answered()
+        station.collector.answered(batch)
         if verdict is Verdict.RETURNED:
             station.collector.put_back(batch)
         else:

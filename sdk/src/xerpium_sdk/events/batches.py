@@ -29,15 +29,24 @@ class Collector:
         self._size, self._seconds = subscription.batching.size, subscription.batching.seconds  # type: ignore[union-attr]
         self._collected: deque[Delivery] = deque()
         self._pieces: deque[list[Delivery]] = deque()
+        self._busy: set[object] = set()
+        """The lanes of what is in flight: nothing else of them may be, whoever cut a run of them into batches."""
         self._since: float | None = None
         self.in_flight = 0
 
     @property
     def due(self) -> float | None:
         """When what is collected has waited long enough; None when nothing is, or when it cannot be handed over yet."""
-        if self.in_flight >= self.subscription.concurrency or self._since is None:
+        if self.in_flight >= self.subscription.concurrency or self._since is None or self._must_wait:
             return None
         return self._since if self._first_is_alone else self._since + self._seconds
+
+    @property
+    def _must_wait(self) -> bool:
+        """Whether what comes next is of a lane that is in flight."""
+        if self._pieces:
+            return not self._busy.isdisjoint(one.lane for one in self._pieces[0])
+        return bool(self._collected) and self._collected[0].lane in self._busy
 
     @property
     def _first_is_alone(self) -> bool:
@@ -58,7 +67,7 @@ class Collector:
 
     def take(self, now: float, *, at_once: bool) -> Run | None:
         """Return the next batch when one is full or has waited long enough (``at_once``: or has anything in it)."""
-        if self.in_flight >= self.subscription.concurrency:
+        if self.in_flight >= self.subscription.concurrency or self._must_wait:
             return None
         if self._pieces:
             return self._hand_over(self._pieces.popleft())
@@ -69,7 +78,7 @@ class Collector:
         batch: list[Delivery] = []
         while self._collected and len(batch) < self._size:
             alone = self._first_is_alone
-            if alone and batch:
+            if (alone and batch) or self._collected[0].lane in self._busy:
                 break
             batch.append(self._collected.popleft())
             if alone:
@@ -78,9 +87,10 @@ class Collector:
         self._since = now if self._collected else None
         return self._hand_over(batch) if batch else None
 
-    def answered(self) -> None:
-        """A batch has come back."""
+    def answered(self, batch: list[Delivery]) -> None:
+        """``batch`` has come back."""
         self.in_flight -= 1
+        self._busy.difference_update(one.lane for one in batch)
 
     def split(self, batch: list[Delivery]) -> None:
         """Hand over the halves of a batch that failed, before anything else."""
@@ -115,4 +125,5 @@ class Collector:
 
     def _hand_over(self, batch: list[Delivery]) -> Run:
         self.in_flight += 1
+        self._busy.update(one.lane for one in batch if one.lane is not None)
         return Run(self.subscription, deque(batch))

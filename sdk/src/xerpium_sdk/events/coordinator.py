@@ -296,7 +296,8 @@ class Coordinator:
             if collector is None:
                 self._lanes.give_back(rest_of(unit) if isinstance(unit, Run) else [unit])
             else:
-                collector.answered()
-                collector.put_back(list(unit.items) if isinstance(unit, Run) else [unit])
+                batch = list(unit.items) if isinstance(unit, Run) else [unit]
+                collector.answered(batch)
+                collector.put_back(batch)
         if collector is not None:
             self._lanes.give_back(collector.clear())
