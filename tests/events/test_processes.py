@@ -53,7 +53,7 @@ def start(dsn: str) -> Iterator[Start]:
 
 def stop(process: "subprocess.Popen[str]") -> str:
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=5)
+    output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     return output
 

@@ -182,7 +182,7 @@ def test_a_flood_costs_next_to_nothing(run: Run[Any], flood: tuple[bytes, bytes]
 
     assert not result.ok
     assert result.latency_ms < 2000
-    assert used < 0.3
+    assert used < 0.6
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 1073741824", b"Transfer-Encoding: chunked", b"Connection: close"])

@@ -12,6 +12,7 @@ from django.conf import settings
 from redis import Redis
 
 from tests.sdk._threads import gather
+from tests.support.cutting import clients_of_our_database, cut_connections
 from tests.support.engines import started
 from tests.support.tampering import LOSE_ANSWER, LOSE_REQUEST, STAY_SILENT, TamperingProxy
 from xerpium_sdk.events import Envelope, EventPublisher, EventType, InvalidEvent, PublishFailed
@@ -170,7 +171,7 @@ def test_killed_connections_lose_nothing(redis_server: Redis) -> None:
         for number in range(60):
             sent.append(publisher.publish_event("order_created", "Order", number))
             if number % 10 == 5:
-                redis_server.client_kill_filter(_type="normal", skipme=True)
+                cut_connections(redis_server)
     assert ids(redis_server) == sent
 
 
@@ -301,5 +302,5 @@ def test_many_callers_at_once_share_a_few_connections(redis_server: Redis) -> No
             [lambda number=number: publisher.publish_event("order_created", "Order", number) for number in range(300)]
         )
         assert sorted(ids(redis_server)) == sorted(sent)
-        mine = [one for one in redis_server.client_list() if "xadd" in one["cmd"]]
+        mine = [one for one in clients_of_our_database(redis_server) if "xadd" in one["cmd"]]
         assert 1 <= len(mine) <= 3

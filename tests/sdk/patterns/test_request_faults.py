@@ -17,6 +17,7 @@ from redis import Redis
 from apps.core.engines import Redis as RedisEngine
 from apps.core.engines import free_port
 from tests.sdk.patterns.conftest import Make, Start, left_over
+from tests.support.cutting import cut_connections
 from tests.support.engines import started
 from tests.support.wait import wait_until
 from xerpium_sdk.events import Request, RequestNotSent, RequestResponsePattern, RequestTimedOut, connect
@@ -211,7 +212,7 @@ async def test_connections_may_be_cut_at_any_time(make: Make, bus: Any) -> None:
 
     def cut() -> None:
         while not over.wait(0.03):
-            bus.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            cut_connections(bus)
 
     async with service:
         assert await asker.send_request("pricing", "get_price", -1) == -1
