@@ -1,5 +1,6 @@
 """One line to join, one to follow, and the two example services, against a small hub."""
 
+import asyncio
 import importlib
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -10,11 +11,14 @@ from types import ModuleType
 import httpx2
 import pytest
 from fastapi import FastAPI
+from redis import Redis
 
 from tests.sdk._tasks import wait_until
 from tests.sdk.hub import Hub, change, instance, service, snapshot
-from xerpium_sdk.fastapi import follow, join
+from xerpium_sdk.events import AsyncEventPublisher, EventConsumer, EventPayload, EventType
+from xerpium_sdk.fastapi import consume, follow, join, publish
 from xerpium_sdk.registry import Registration
+from xerpium_sdk.wire.keys import STREAM_EVENTS
 
 pytestmark = pytest.mark.anyio
 Importer = Callable[[str], ModuleType]
@@ -148,3 +152,75 @@ async def test_a_product_service_that_does_not_answer_is_named(
     assert (answer.status_code, answer.json()["code"]) == (503, "products_unavailable")
     assert "in the catalogue and does not answer: ConnectError refused" in answer.json()["detail"]
     assert tries == ["http://10.0.3.17:8101/api/v1/products/3"] * 2
+
+
+async def test_consumers_and_publishers_live_as_long_as_their_application() -> None:
+    app, heard, closed = FastAPI(), asyncio.Event(), []
+    loops: list[asyncio.AbstractEventLoop] = []
+    publisher = publish(app, AsyncEventPublisher("shop"))
+    consumer = consume(app, EventConsumer("shop"))
+
+    @consumer.on(EventType.PRODUCT_CREATED)
+    async def hear(event: EventPayload) -> None:
+        loops.append(asyncio.get_running_loop())
+        heard.set()
+
+    async with app.router.lifespan_context(app):
+        await publisher.publish_event(EventType.PRODUCT_CREATED, "Product", 1)
+        await asyncio.wait_for(heard.wait(), 10)
+        closed.append(consumer.running)
+    closed.append(consumer.running)
+    consumer.close()
+    assert (loops, closed) == ([asyncio.get_running_loop()], [True, False])
+
+
+async def test_an_application_runs_on_when_its_consumer_cannot_start(
+    redis_server: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis_server.set(STREAM_EVENTS, "no stream", ex=60)
+    app = FastAPI()
+    consumer = consume(app, EventConsumer("shop"))
+    async with app.router.lifespan_context(app):
+        await wait_until(lambda: "are not handled any more" in caplog.text, description="the log to say so")
+    consumer.close()
+
+
+async def test_an_order_moves_the_stock_and_low_stock_is_told(
+    hub: Hub, orders: ModuleType, products: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_products = httpx2.AsyncClient(transport=httpx2.ASGITransport(products.app))
+    monkeypatch.setattr(orders.products, "_http", to_products)
+    hub.opening = [snapshot(1, service("product-service"))]
+    async with (
+        to_products,
+        products.app.router.lifespan_context(products.app),
+        orders.app.router.lifespan_context(orders.app),
+        caller(orders) as call,
+    ):
+        order = {"customer": "Ada", "lines": [{"product_id": 3, "quantity": 95}, {"product_id": 4, "quantity": 1}]}
+        assert (await call.post("/api/v1/orders", json=order)).status_code == 201
+        await wait_until(
+            lambda: orders.sales.running_low == {3: "Coffee mug: 5 left"},
+            description="the order service to hear that a product runs low",
+        )
+        await wait_until(lambda: products.store.products[4].stock == 99, description="the whole order to be taken")
+
+
+async def test_an_order_that_nobody_hears_of_is_not_placed(
+    hub: Hub, orders: ModuleType, products: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_products = httpx2.AsyncClient(transport=httpx2.ASGITransport(products.app))
+    monkeypatch.setattr(orders.products, "_http", to_products)
+    hub.opening = [snapshot(1, service("product-service"))]
+    async with (
+        AsyncEventPublisher("order-service", redis_url="redis://127.0.0.1:1/0", attempts=1) as nowhere,
+        to_products,
+        orders.app.router.lifespan_context(orders.app),
+        caller(orders) as call,
+    ):
+        await wait_until(lambda: hub.requests("POST", "services/health"), description="its first report")
+        monkeypatch.setattr(orders.sales, "_publisher", nowhere)
+        order = {"customer": "Ada", "lines": [{"product_id": 3, "quantity": 1}]}
+        refused = await call.post("/api/v1/orders", json=order)
+        assert (refused.status_code, refused.json()["code"]) == (503, "events_unavailable")
+        assert (await call.get("/api/v1/orders")).json() == []
