@@ -76,15 +76,17 @@ class Collector:
         ):
             return None
         batch: list[Delivery] = []
-        while self._collected and len(batch) < self._size:
-            alone = self._first_is_alone
-            if (alone and batch) or self._collected[0].lane in self._busy:
+        collected, busy, size = self._collected, self._busy, self._size
+        while collected and len(batch) < size:
+            first = collected[0]
+            alone = first.alone or first.suspect
+            if (alone and batch) or first.lane in busy:
                 break
-            batch.append(self._collected.popleft())
+            batch.append(collected.popleft())
             if alone:
                 break
         # What is left came no later than now, and waits its own time.
-        self._since = now if self._collected else None
+        self._since = now if collected else None
         return self._hand_over(batch) if batch else None
 
     def answered(self, batch: list[Delivery]) -> None:
