@@ -85,6 +85,8 @@ def _perform(contestant: Any, order: dict[str, Any], answers: IO[str]) -> dict[s
     task = Task(order["url"], order["count"], lambda: _say(answers, {"ready": True}), watch, order.get("rate") or 0.0)
     gc.collect()
     told = getattr(contestant, order["call"])(task)
+    if not watch.seconds:
+        raise RuntimeError(f"{order['call']} did not finish.")
     spent = {"seconds": watch.seconds, "cpu": watch.cpu, "redis_cpu": watch.server_cpu}
     return {"count": task.count, **spent, "told": told}
 
