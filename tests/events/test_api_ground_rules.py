@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apps.core import redis
@@ -146,7 +147,8 @@ def test_a_closed_hub_lets_nobody_in(path: str, bus: Api, settings: Any) -> None
     assert DeadLetter.objects.exclude(state="waiting").count() == 0
 
 
-def test_the_database_is_away(bus: Api) -> None:
+def test_the_database_is_away(bus: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection.pool, "timeout", 0.1)  # type: ignore[attr-defined]  # of Django's PostgreSQL
     paths = {at(path): verbs - {"OPTIONS"} for path, verbs in VERBS.items()}
     with database_away():
         for path, verbs in paths.items():

@@ -198,13 +198,13 @@ def test_no_list_asks_for_each_row(
     assert counts[0] == counts[1] <= most
 
 
-def test_ten_thousand_instances_are_listed_in_pages_within_a_second(browser: Client) -> None:
+def test_ten_thousand_instances_are_listed_in_pages(browser: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute(TEN_THOUSAND)
     page(browser, "instance")
     started = time.perf_counter()
     assert "10000 instances" in page(browser, "instance")
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 5  # about 0.3 s; far more means that all of them are read
 
 
 TEN_THOUSAND = """
