@@ -147,6 +147,7 @@ async def test_a_product_service_that_does_not_answer_is_named(
     monkeypatch.setattr(orders.products, "_http", dead)
     hub.opening = [snapshot(1, service("product-service"))]
     async with dead, orders.app.router.lifespan_context(orders.app), caller(orders) as call:
+        await wait_until(lambda: hub.requests("POST", "services/health"), description="its first report")
         order = {"customer": "Ada", "lines": [{"product_id": 3, "quantity": 2}]}
         answer = await call.post("/api/v1/orders", json=order)
     assert (answer.status_code, answer.json()["code"]) == (503, "products_unavailable")

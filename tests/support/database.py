@@ -8,11 +8,13 @@ into the ``conftest.py`` of tests that commit.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import cast
 from urllib.parse import quote
 
 import psycopg
 import pytest
 from django.db import connection
+from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
 # What migrations have written, and what no model stands for.
@@ -24,8 +26,21 @@ UNMANAGED = ("registry_pollresult", "events_journalentry")
 def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Let the test use the database from any thread, and commit; empty it afterwards."""
     with django_db_blocker.unblock():
+        forget_broken_connections()
         yield
         empty()
+
+
+def forget_broken_connections() -> None:
+    """Drop what an earlier test has ended: outside of requests Django looks at no connection before it is used."""
+    connection.ensure_connection()
+    if not connection.is_usable():
+        connection.close()
+        _close_pool()
+
+
+def _close_pool() -> None:
+    cast(DatabaseWrapper, connection).close_pool()
 
 
 def empty() -> None:
@@ -60,3 +75,4 @@ def database_away() -> Iterator[None]:
         finally:
             server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
             connection.close()
+            _close_pool()
