@@ -1,6 +1,6 @@
 """Who may come in. The hub is closed: every way in is a class in the setting ``DEFAULT_AUTHENTICATION_CLASSES``.
 
-A class yields a ``Caller``, or ``None`` when its way in was not tried, or raises when it was tried and failed.
+A class yields a ``Principal``, or ``None`` when its way in was not tried, or raises when it was tried and failed.
 """
 
 from collections.abc import Mapping
@@ -17,39 +17,73 @@ from rest_framework.request import Request
 CHALLENGE = "Bearer"
 
 AllCompanies = Literal["*"]
+AllScopes = Literal["*"]
 
 # Each says that somebody stands between the caller and the hub, or that the caller wants to be someone in particular.
 _CLOSING_HEADERS = frozenset({"authorization", "forwarded", "via", "x-real-ip"})
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sent a request.
+class Principal:
+    """Who sent a request, and what it may do. Frozen: nothing adds rights to it on the way.
 
-    ``kind`` is ``operator`` (a person with a session) or ``open`` (nobody asked: the service that the request names);
-    ``companies`` are those it may act for, ``"*"`` is all of them.
+    Attributes:
+        kind: ``service`` (a token of a service), ``user`` (a token of a person, through a service or not),
+            ``operator`` (a person with a session) or ``open`` (nobody asked: the service that the request names).
+        name: the service's name, ``user:<id>``, the operator's username, or ``open``.
+        companies: those it may act for; ``"*"`` is all of them, empty is none: global rows only.
+        company_id: the company that it is in; it then sees that company's rows and global ones, and writes its own.
+        scopes: what its token or role is good for (``apps.core.scopes``); ``"*"`` is everything.
+        permissions: patterns of permissions in the ERP, such as ``product.*``; for menus, pages and widgets.
+        user_id: the person, as services number people; None when it acts for nobody in particular.
+        actors: the services that act for a person, the nearest first (RFC 8693, 4.1).
+        key_id: the public part of the key behind its token.
+        token_id: the token's ``jti``.
+        expires_at: when its token ends, in seconds since the epoch; None for sessions.
     """
 
     kind: str
     name: str
     companies: frozenset[int] | AllCompanies = "*"
+    company_id: int | None = None
+    scopes: frozenset[str] | AllScopes = "*"
+    permissions: tuple[str, ...] = ()
+    user_id: int | None = None
+    actors: tuple[str, ...] = ()
+    key_id: str | None = None
+    token_id: str | None = None
+    expires_at: int | None = None
     is_authenticated: bool = True
 
     @property
     def scope(self) -> str:
-        """What is this caller's own, such as its idempotency keys: kind and name."""
-        return f"{self.kind}:{self.name}"
+        """What is this caller's own, such as its idempotency keys: kind, name, and the company it is in."""
+        within = "" if self.company_id is None else f"@{self.company_id}"
+        return f"{self.kind}:{self.name}{within}"
+
+    def may(self, scope: str) -> bool:
+        """Whether its token or role is good for ``scope``."""
+        return self.scopes == "*" or scope in self.scopes
+
+    @property
+    def speaks_for(self) -> str | None:
+        """The service whose rows are its own; None for those who may name any (operators, callers of an open hub)."""
+        if self.kind == "service":
+            return self.name
+        if self.kind == "user":
+            return self.actors[0] if self.actors else ""
+        return None
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: Request) -> Principal:
     """Return who sent ``request``; only for views that need credentials."""
-    return cast(Caller, request.user)
+    return cast(Principal, request.user)
 
 
 class OperatorSession(SessionAuthentication):
     """An operator who logged in to the console; verbs that write need the CSRF token."""
 
-    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         """Return the operator, or ``None`` without a session of an active member of staff.
 
         Raises:
@@ -62,7 +96,7 @@ class OperatorSession(SessionAuthentication):
             return None
         # The plain request: asking the wrapped one for a form field would parse the body.
         self.enforce_csrf(cast(Request, request._request))
-        return Caller("operator", user.get_username()), None
+        return Principal("operator", user.get_username()), None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
@@ -72,7 +106,7 @@ class OperatorSession(SessionAuthentication):
 class OpenHub(BaseAuthentication):
     """``HUB_OPEN=1``, for laptops and older services: calls without a token from this machine come in."""
 
-    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         """Return the open caller, or ``None`` where the hub is closed."""
         if not settings.HUB_OPEN:
             return None
@@ -80,7 +114,7 @@ class OpenHub(BaseAuthentication):
         headers = {name[5:].replace("_", "-").lower(): meta[name] for name in meta if name.startswith("HTTP_")}
         if not may_enter_open(meta.get("REMOTE_ADDR", ""), headers):
             return None
-        return Caller("open", "open"), None
+        return Principal("open", "open"), None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

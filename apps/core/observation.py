@@ -8,7 +8,7 @@ import structlog
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.core.access import Caller
+from apps.core.access import Principal
 from apps.core.metrics import observe_request
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -52,4 +52,4 @@ def _level(verb: str, status: int) -> int:
 def _caller_of(request: HttpRequest) -> str | None:
     # Of the user that the session middleware leaves here, even asking for its class would query the database.
     user: object = request.__dict__.get("user")
-    return user.scope if type(user) is Caller else None
+    return user.scope if type(user) is Principal else None

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core import idempotency
-from apps.core.access import Caller
+from apps.core.access import Principal
 from apps.core.bodies import read_body
 from apps.core.errors import MalformedBody, MethodNotAllowed, UnsupportedMediaType
 from apps.core.etags import conditional
@@ -138,4 +138,4 @@ class PublicView(HubView):
 def _scope_of(request: Request) -> str:
     """Return whose keys the caller's are; of those who need no credentials all that is known is the address."""
     caller: object = request.user
-    return caller.scope if isinstance(caller, Caller) else f"public:{request.META.get('REMOTE_ADDR', '')}"
+    return caller.scope if isinstance(caller, Principal) else f"public:{request.META.get('REMOTE_ADDR', '')}"

@@ -9,7 +9,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
-from apps.core.access import Caller, is_loopback, may_enter_open
+from apps.core.access import Principal, is_loopback, may_enter_open
 from tests.core.urls import EchoView
 
 pytestmark = pytest.mark.urls("tests.core.urls")
@@ -150,8 +150,8 @@ class TestOperators:
 
 
 def test_callers_are_told_apart_by_kind_and_name() -> None:
-    assert Caller("operator", "open").scope != Caller("open", "open").scope
-    assert Caller("open", "open").companies == "*"
+    assert Principal("operator", "open").scope != Principal("open", "open").scope
+    assert Principal("open", "open").companies == "*"
 
 
 def routes(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, URLPattern]]:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from apps.core import redis
-from apps.core.access import Caller, OpenHub
+from apps.core.access import Principal, OpenHub
 from apps.events import declarations, projections
 from apps.events import relay as relay_module
 from apps.events.relay import Relay
@@ -139,10 +139,10 @@ def api(transactional_db: None) -> Api:
 
 
 @pytest.fixture
-def come_in_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Caller], None]:
+def come_in_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Principal], None]:
     """A function that makes every later caller somebody in particular, as credentials will."""
 
-    def come_in(caller: Caller) -> None:
+    def come_in(caller: Principal) -> None:
         monkeypatch.setattr(OpenHub, "authenticate", lambda self, request: (caller, None))
 
     return come_in

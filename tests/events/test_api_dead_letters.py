@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apps.core.access import Caller
+from apps.core.access import Principal
 from apps.events.models import DeadLetter, OutboxEntry
 from tests.support.api import Api, faults_of
 from xerpium_sdk.wire.keys import STREAM_EVENTS, stream_of_replays
@@ -344,7 +344,7 @@ def test_a_thousand_are_a_few_statements(api: Api) -> None:
 
 def test_services_do_not_decide(api: Api, come_in_as: Any) -> None:
     letter = dead()
-    come_in_as(Caller("service", "billing"))
+    come_in_as(Principal("service", "billing"))
     assert found(api) == ["1"]
     for path in (f"/{letter.pk}/replay", f"/{letter.pk}/discard", "/replay", "/discard"):
         answer = api.post(f"/events/dead-letters{path}", {})
@@ -378,7 +378,7 @@ def companies(api: Api) -> Api:
 
 def test_another_companys_are_not_there(companies: Api, come_in_as: Any) -> None:
     assert len(found(companies)) == 5
-    come_in_as(Caller("operator", "ann", frozenset({7})))
+    come_in_as(Principal("operator", "ann", frozenset({7})))
     assert found(companies) == ["2", "1"]
     assert found(companies, "company_id=8") == []
     for letter in DeadLetter.objects.exclude(entry_id__in=["1-0", "2-0"]):

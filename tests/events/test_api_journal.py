@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core import pagination
-from apps.core.access import Caller
+from apps.core.access import Principal
 from apps.events import selectors
 from apps.events.journal import Journal
 from apps.events.models import JournalEntry
@@ -293,7 +293,7 @@ def companies(api: Api) -> Api:
 
 @pytest.mark.parametrize(("own", "expected"), [(frozenset({7}), 20), (frozenset({7, 8}), 30), (frozenset(), 10)])
 def test_another_companys_events_are_not_there(own: Any, expected: int, companies: Api, come_in_as: Any) -> None:
-    come_in_as(Caller("service", "product-service", own))
+    come_in_as(Principal("service", "product-service", own))
     seen: list[dict[str, Any]] = []
     pages, query = 0, "limit=5"
     while query:
@@ -314,7 +314,7 @@ def test_another_companys_events_are_not_there(own: Any, expected: int, companie
 
 def test_a_cursor_of_another_company_opens_nothing(companies: Api, come_in_as: Any) -> None:
     cursor = companies.get("/events?limit=1&company_id=8").json()["next"]
-    come_in_as(Caller("service", "product-service", frozenset({7})))
+    come_in_as(Principal("service", "product-service", frozenset({7})))
     for query in (f"cursor={cursor}", f"cursor={cursor}&company_id=8"):
         shown = companies.get(f"/events?{query}").json()["results"]
         assert {one["company_id"] for one in shown} <= {None, 7}

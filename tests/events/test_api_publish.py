@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.core import redis
-from apps.core.access import Caller
+from apps.core.access import Principal
 from apps.events import services, streams
 from tests.support.api import Api, faults_of
 from tests.support.registry import NO_REDIS, redis_at
@@ -308,7 +308,7 @@ def test_a_standard_type_may_have_a_schema_too(api: Api) -> None:
 
 
 def test_a_service_publishes_in_its_own_name(api: Api, come_in_as: Any) -> None:
-    come_in_as(Caller("service", "product-service"))
+    come_in_as(Principal("service", "product-service"))
     assert api.post("/events", event()).status_code == 201
     answer = api.post("/events", [event(), event(service_name="billing"), event(service_name="stock")])
     assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
@@ -331,7 +331,7 @@ def test_a_service_publishes_in_its_own_name(api: Api, come_in_as: Any) -> None:
     ],
 )
 def test_companies(companies: Any, named: Any, status: int, stored: str | None, api: Api, come_in_as: Any) -> None:
-    come_in_as(Caller("service", "product-service", companies))
+    come_in_as(Principal("service", "product-service", companies))
     answer = api.post("/events", event(company_id=named))
     assert answer.status_code == status, answer.content
     assert [fields["company_id"] for fields in entries()] == ([] if stored is None else [stored])
@@ -341,7 +341,7 @@ def test_companies(companies: Any, named: Any, status: int, stored: str | None, 
 
 def test_another_companys_type_is_not_declared(api: Api, come_in_as: Any) -> None:
     declare(company_id=9)
-    come_in_as(Caller("service", "shipping", frozenset({7})))
+    come_in_as(Principal("service", "shipping", frozenset({7})))
     answer = api.post("/events", parcel(event_type="parcel_scaned"))
     assert faults_of(answer) == {("/event_type", "undeclared")}
     assert b"parcel_scanned" not in answer.content

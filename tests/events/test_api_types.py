@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.core.access import Caller
+from apps.core.access import Principal
 from apps.events.models import EventTypeDeclaration, OutboxEntry
 from tests.support.api import Api, faults_of
 from xerpium_sdk.wire.envelope import EventType
@@ -244,7 +244,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(api: Api) -> None:
 
 def test_another_companys_types_are_not_there(shop: Api, come_in_as: Any) -> None:
     pk = EventTypeDeclaration.objects.get(event_type="invoice_sent").pk
-    come_in_as(Caller("service", "billing", frozenset({8})))
+    come_in_as(Principal("service", "billing", frozenset({8})))
     assert names(shop, "standard=false") == ["parcel_lost", "parcel_scanned"]
     assert names(shop, "company_id=7") == names(shop, "service_name=billing") == []
     for key in ("invoice_sent", pk):
@@ -254,12 +254,12 @@ def test_another_companys_types_are_not_there(shop: Api, come_in_as: Any) -> Non
     taken = shop.post("/events/types", {"event_type": "invoice_sent", "service_name": "billing"})
     assert taken.status_code == 409
     assert b"company" not in taken.content
-    come_in_as(Caller("service", "billing", frozenset({7})))
+    come_in_as(Principal("service", "billing", frozenset({7})))
     assert shop.get(f"/events/types/{pk}").status_code == 200
 
 
 def test_a_service_declares_and_changes_what_is_its_own(shop: Api, come_in_as: Any) -> None:
-    come_in_as(Caller("service", "billing"))
+    come_in_as(Principal("service", "billing"))
     assert shop.post("/events/types", PARCEL).status_code == 403
     for verb in ("PUT", "PATCH", "DELETE"):
         answer = shop.send(verb, "/events/types/parcel_lost", None if verb == "DELETE" else {})
@@ -281,7 +281,7 @@ def test_a_service_declares_and_changes_what_is_its_own(shop: Api, come_in_as: A
 def test_the_company_of_a_declaration(
     companies: Any, named: Any, status: int, stored: Any, api: Api, come_in_as: Any
 ) -> None:
-    come_in_as(Caller("service", "shipping", companies))
+    come_in_as(Principal("service", "shipping", companies))
     answer = api.post("/events/types", PARCEL | {"company_id": named})
     assert answer.status_code == status, answer.content
     if status == 201:

@@ -6,7 +6,7 @@ An operator, and a caller of an open hub, may name any service; a service with c
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apps.core.access import Caller
+from apps.core.access import Principal
 from apps.core.errors import FieldError, NotAllowed
 
 __all__ = ["actor_of", "company_for", "filters_of", "owner_asking", "require_company", "require_decider", "require_own"]
@@ -14,19 +14,19 @@ __all__ = ["actor_of", "company_for", "filters_of", "owner_asking", "require_com
 _ANYBODY = frozenset({"operator", "open"})
 
 
-def actor_of(caller: Caller, service: str | None = None) -> str:
+def actor_of(caller: Principal, service: str | None = None) -> str:
     """Return who acts, for what is announced and kept: an open caller is the service that it names, if it names one."""
     if caller.kind == "open" and service:
         return f"service:{service}"
     return f"{caller.kind}:{caller.name}"
 
 
-def owner_asking(caller: Caller) -> str | None:
+def owner_asking(caller: Principal) -> str | None:
     """Return the service that asks to change what is its own; None for callers who may change anybody's."""
     return None if caller.kind in _ANYBODY else caller.name
 
 
-def require_own(caller: Caller, named: Iterable[tuple[str, str]]) -> None:
+def require_own(caller: Principal, named: Iterable[tuple[str, str]]) -> None:
     """Let a caller through who speaks in its own name; ``named`` are pointers and the services named there.
 
     Raises:
@@ -39,14 +39,14 @@ def require_own(caller: Caller, named: Iterable[tuple[str, str]]) -> None:
         raise NotAllowed(message, errors=faults)
 
 
-def company_for(caller: Caller, company_id: int | None) -> int | None:
+def company_for(caller: Principal, company_id: int | None) -> int | None:
     """Return the company that a row will be of: what the caller named, or the only one that it acts for."""
     if company_id is None and caller.companies != "*" and len(caller.companies) == 1:
         return next(iter(caller.companies))
     return company_id
 
 
-def require_company(caller: Caller, named: Iterable[tuple[str, int | None]]) -> None:
+def require_company(caller: Principal, named: Iterable[tuple[str, int | None]]) -> None:
     """Let a caller through who names companies that it acts for; ``named`` are pointers and the companies named there.
 
     Raises:
@@ -64,7 +64,7 @@ def require_company(caller: Caller, named: Iterable[tuple[str, int | None]]) -> 
         raise NotAllowed(message, errors=faults)
 
 
-def require_decider(caller: Caller) -> None:
+def require_decider(caller: Principal) -> None:
     """Let through who may decide on dead letters.
 
     Raises:

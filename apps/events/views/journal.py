@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import idempotency
-from apps.core.access import Caller, caller_of
+from apps.core.access import Principal, caller_of
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.pagination import paginate
 from apps.core.requestid import current_request_id
@@ -135,7 +135,7 @@ def _bounded(seconds: float) -> Iterator[None]:
         raise InvalidInput(message, code="search_too_broad") from error
 
 
-def _envelopes(request: Request, caller: Caller, sent: Sent) -> list[Envelope]:
+def _envelopes(request: Request, caller: Principal, sent: Sent) -> list[Envelope]:
     now = format_time(timezone.now())
     key = _key_of(request, caller)
     return [
@@ -165,7 +165,7 @@ def _envelope(values: Mapping[str, Any], *, event_id: str, company_id: int | Non
     )
 
 
-def _key_of(request: Request, caller: Caller) -> str:
+def _key_of(request: Request, caller: Principal) -> str:
     """Return what tells one use of an Idempotency-Key from all others; empty without one.
 
     The body is part of it: a key that was refused, or that is a day old, may be used again for something else.
