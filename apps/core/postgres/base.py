@@ -14,6 +14,8 @@ from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from apps.core.postgres.scoped import ScopedCursor, forget_scope
+
 CHECK_SECONDS = 1.0
 
 _checked: "WeakKeyDictionary[Connection[Any], float]" = WeakKeyDictionary()
@@ -40,7 +42,18 @@ def check_now_and_then(pool: "ConnectionPool[Any]", connection: "Connection[Any]
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's own, whose pool checks with `check_now_and_then`."""
+    """Django's own, whose pool checks with `check_now_and_then` and whose cursors tell the scope (`scoped`)."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> "Connection[Any]":
+        """Return a connection whose cursors tell PostgreSQL the scope of the running code."""
+        connection: Connection[Any] = super().get_new_connection(conn_params)
+        connection.cursor_factory = ScopedCursor
+        return connection
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        super()._savepoint_rollback(sid)
+        if self.connection is not None:
+            forget_scope(self.connection)
 
     @property
     def pool(self) -> "ConnectionPool[Any] | None":
