@@ -5,6 +5,7 @@ A secret may be given as ``NAME`` or as ``NAME_FILE``, the path of a file that h
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,6 +72,18 @@ def env_list(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [part.strip() for part in raw.split(",") if part.strip()]
 
 
+def env_networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return ``NAME`` as networks: comma-separated CIDRs or addresses, ``10.0.0.0/8, 2001:db8::1``.
+
+    Raises:
+        ImproperlyConfigured: a part is no network, or has bits set behind its prefix.
+    """
+    try:
+        return tuple(ip_network(part) for part in env_list(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be networks such as 10.0.0.0/8: {error}.") from None
+
+
 def env_url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
     """Return ``NAME`` as a URL whose scheme is one of ``schemes``.
 
@@ -96,6 +109,36 @@ def _is_url(text: str) -> bool:
 def env_path(name: str, default: Path) -> Path:
     """Return ``NAME`` as an absolute path, ``~`` expanded."""
     return Path(env_str(name, str(default))).expanduser().resolve()
+
+
+SHORTEST_SECRET = 32
+MOST_VERSIONS = 32767
+
+
+def env_secrets(name: str, default: str | None = None) -> dict[int, str]:
+    """Return ``NAME`` as secrets by version, in their order: ``2:<secret>,1:<secret>``; the first is the current one.
+
+    Raises:
+        ImproperlyConfigured: a part is not a version and a secret of at least 32 characters, or a version stands
+            twice. The message never repeats a secret.
+    """
+    found: dict[int, str] = {}
+    for number, part in enumerate(env_str(name, default).split(","), start=1):
+        version, colon, secret = part.strip().partition(":")
+        known = version.isascii() and version.isdecimal() and 1 <= int(version) <= MOST_VERSIONS
+        if not colon or not known:
+            raise ImproperlyConfigured(
+                f"{name}: part {number} must be version:secret, with a version from 1 to {MOST_VERSIONS}."
+            )
+        if len(secret) < SHORTEST_SECRET:
+            raise ImproperlyConfigured(
+                f"{name}: the secret of version {version} must have at least {SHORTEST_SECRET} characters;"
+                " python -c 'import secrets; print(secrets.token_urlsafe(48))' makes a good one."
+            )
+        if int(version) in found:
+            raise ImproperlyConfigured(f"{name}: version {version} stands twice; give each secret its own.")
+        found[int(version)] = secret
+    return found
 
 
 def read_env_file(path: Path) -> dict[str, str]:

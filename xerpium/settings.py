@@ -9,7 +9,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.logging import configure_logging
-from xerpium.env import env_bool, env_int, env_list, env_path, env_str, env_url, read_env_file
+from xerpium.env import (
+    env_bool,
+    env_int,
+    env_list,
+    env_networks,
+    env_path,
+    env_secrets,
+    env_str,
+    env_url,
+    read_env_file,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -34,8 +44,11 @@ DEMO = env_bool("DEMO", default=True)
 HUB_ADMIN_PASSWORD = env_str("HUB_ADMIN_PASSWORD", "")
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
+_made_up_pepper = None
 if DEVELOPMENT or TESTING or sys.argv[1:2] in (["makemigrations"], ["collectstatic"], ["runhub"]):
     SECRET_KEY = env_str("SECRET_KEY", secrets.token_urlsafe(48))
+    # Not random: every process of a development hub has to know the same one. Anybody may read this one here.
+    _made_up_pepper = "1:development-only-and-therefore-no-secret"
 else:
     SECRET_KEY = env_str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
@@ -102,6 +115,11 @@ CACHES = {
     }
 }
 
+# --- Service authentication -------------------------------------------------------------------------------------------
+# What recognises keys: `version:secret`, the first for new ones. Without them every key and enrolment is void.
+KEY_PEPPERS = env_secrets("KEY_PEPPERS", _running.get("KEY_PEPPERS") or _made_up_pepper)
+KEY_IDLE_DAYS = env_int("KEY_IDLE_DAYS", 90, minimum=1, maximum=3650)
+
 # --- Registry ---------------------------------------------------------------------------------------------------------
 POLL_INTERVAL_SECONDS = env_int("POLL_INTERVAL_SECONDS", 30, minimum=1, maximum=3600)
 POLL_CONCURRENCY = env_int("POLL_CONCURRENCY", 512, minimum=1, maximum=20000)
@@ -126,6 +144,9 @@ EVENTS_DEAD_LETTER_DAYS = env_int("EVENTS_DEAD_LETTER_DAYS", 90, minimum=1, maxi
 # --- Serving ----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEVELOPMENT else ())
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+# Whose X-Forwarded-For is believed; without any, the address of a caller is the peer's.
+TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
+API_RATE_LIMIT = env_int("API_RATE_LIMIT", 6000, minimum=0, maximum=10_000_000)
 API_BODY_LIMIT = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * API_BODY_LIMIT
 EDGE_FAST_PATHS = env_bool("EDGE_FAST_PATHS", default=True)
@@ -285,7 +306,7 @@ LOGGING = configure_logging(development=DEVELOPMENT, level=LOG_LEVEL)
 # --- REST -------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.core.access.OperatorSession", "apps.core.access.OpenHub"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.core.authority.MayUse"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.renderers.AlwaysJSON",

@@ -11,7 +11,12 @@ import pytest
 
 from tests.architecture.tree import ROOT, parsed
 
-PRODUCTION = {"ALLOWED_HOSTS": "hub.example", "SECRET_KEY": secrets.token_urlsafe(48), "PATH": os.environ["PATH"]}
+PRODUCTION = {
+    "ALLOWED_HOSTS": "hub.example",
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "KEY_PEPPERS": f"1:{secrets.token_urlsafe(32)}",
+    "PATH": os.environ["PATH"],
+}
 
 
 def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -37,6 +42,8 @@ def test_production_passes_djangos_own_checks() -> None:
             {"SECRET_KEY": "", "SECRET_KEY_FILE": "not/there"},
             "SECRET_KEY_FILE must be the path of a readable text file",
         ),
+        ({"KEY_PEPPERS": ""}, "KEY_PEPPERS is not set"),
+        ({"KEY_PEPPERS": "1:short"}, "KEY_PEPPERS: the secret of version 1 must have at least 32 characters"),
         ({"POLL_INTERVAL_SECONDS": "0"}, "POLL_INTERVAL_SECONDS must be a whole number from 1 to 3600"),
         ({"DATABASE_URL": "mysql://a"}, "DATABASE_URL must be a URL that begins with postgresql://"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be DEBUG, INFO"),
