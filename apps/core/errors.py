@@ -4,6 +4,7 @@ HubError                     500
 ├── MalformedBody            400   not JSON, or not JSON as the hub reads it
 ├── NotAuthenticated         401   no credentials, or bad ones
 ├── NotAllowed               403   known, but not allowed
+│   └── InsufficientScope    403   its token is not good for this, with the scope that is
 ├── NotFound                 404   not there, or another company's
 ├── MethodNotAllowed         405
 ├── Conflict                 409   owned by someone else, an older generation, or still running
@@ -91,6 +92,21 @@ class NotAllowed(HubError):
     detail = "The caller is not allowed to do this."
 
 
+class InsufficientScope(NotAllowed):
+    """Raised when a token is good, but not for this; ``scope`` is what it lacks (RFC 6750, 3.1)."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"This needs a token with the scope {scope}.")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The challenge, which names the scope."""
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scope}"'}
+
+
 class NotFound(HubError):
     """Raised when something is not there, or belongs to another company, which must look the same."""
 
@@ -174,12 +190,33 @@ class _TryLater(HubError):
 
 
 class TooManyRequests(_TryLater):
-    """Raised when a caller is over a limit."""
+    """Raised when a caller is over a limit: ``policy`` is its name, how many it allows, and in how many seconds."""
 
     status = 429
     code = "too_many_requests"
     title = "Too Many Requests"
     detail = "Too many requests."
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        code: str | None = None,
+        policy: tuple[str, int, int] | None = None,
+    ) -> None:
+        self.policy = policy
+        super().__init__(detail, retry_after=retry_after, code=code)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to come back, and the limit as draft-ietf-httpapi-ratelimit-headers-11 (3 and 4) writes it."""
+        headers = dict(super().headers)
+        if self.policy is not None:
+            name, amount, seconds = self.policy
+            headers["RateLimit-Policy"] = f'"{name}";q={amount};w={seconds}'
+            headers["RateLimit"] = f'"{name}";r=0;t={headers["Retry-After"]}'
+        return headers
 
 
 class Unavailable(_TryLater):

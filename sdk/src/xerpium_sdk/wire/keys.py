@@ -1,6 +1,7 @@
 """Every stream and Redis key of the hub. Nothing else in the house spells one out."""
 
 __all__ = [
+    "LIMITS",
     "PERSISTENT_KEYS",
     "PERSISTENT_PREFIXES",
     "REGISTRY_CATALOG",
@@ -16,6 +17,8 @@ __all__ = [
     "events_active",
     "events_handled",
     "events_members",
+    "limits_guesses",
+    "limits_mark",
     "registry_report",
     "requests_sent",
     "stream_of_replays",
@@ -44,6 +47,8 @@ REGISTRY_PROTECTION = "xerpium:registry:protection"
 """``{"since": ISO time, "reason": text}`` while protection is on; set anew by every sweep, with a TTL of 5 s."""
 RELAY_ALIVE = "xerpium:relay:alive"
 """Set by the relay with a TTL of 3 s; gone when the relay is away."""
+LIMITS = "xerpium:limits"
+"""Beginning of the names of rate limits' counters, each with a TTL of at most twice its window."""
 
 PERSISTENT_KEYS = frozenset(
     {
@@ -100,3 +105,13 @@ def events_active(group: str) -> str:
 def events_handled(group: str, handler: str, event_id: str) -> str:
     """Return the key that says that ``handler`` of ``group`` is done with an event, or is at it (with a TTL)."""
     return f"xerpium:events:handled:{group}:{handler}:{event_id}"
+
+
+def limits_mark(digest: str) -> str:
+    """Return the key (with a TTL) that says that a credential was good at a source; ``digest`` gives away neither."""
+    return f"{LIMITS}:good:{digest}"
+
+
+def limits_guesses(minute: int) -> str:
+    """Return the hash (with a TTL) of the failed credentials of one minute since the epoch: who from where -> count."""
+    return f"{LIMITS}:guesses:{minute}"
