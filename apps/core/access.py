@@ -14,6 +14,8 @@ from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
+from apps.core.scopes import operator_scopes
+
 CHALLENGE = "Bearer"
 
 AllCompanies = Literal["*"]
@@ -57,9 +59,10 @@ class Principal:
 
     @property
     def scope(self) -> str:
-        """What is this caller's own, such as its idempotency keys: kind, name, and the company it is in."""
+        """What is this caller's own, such as its idempotency keys: kind, name, who acts for it, and its company."""
+        through = f" via {','.join(self.actors)}" if self.actors else ""
         within = "" if self.company_id is None else f"@{self.company_id}"
-        return f"{self.kind}:{self.name}{within}"
+        return f"{self.kind}:{self.name}{through}{within}"
 
     def may(self, scope: str) -> bool:
         """Whether its token or role is good for ``scope``."""
@@ -96,7 +99,8 @@ class OperatorSession(SessionAuthentication):
             return None
         # The plain request: asking the wrapped one for a form field would parse the body.
         self.enforce_csrf(cast(Request, request._request))
-        return Principal("operator", user.get_username()), None
+        scopes: frozenset[str] | AllScopes = "*" if user.is_superuser else operator_scopes(user.has_perms)
+        return Principal("operator", user.get_username(), scopes=scopes), None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

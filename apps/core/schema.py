@@ -10,14 +10,15 @@ import re
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc, get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from apps.core import idempotency, requestid
+from apps.core.authority import scope_needed
 from apps.core.problems import CONTENT_TYPE
+from apps.core.scopes import ANY_CALLER, SCOPES
 from apps.core.serializers import Query, StrictSerializer
 from apps.core.views import HubView
 
@@ -27,7 +28,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _PROBLEMS = {
     "400": "The request cannot be read: not JSON, or not JSON as the hub reads it.",
     "401": "No credentials, or bad ones.",
-    "403": "The caller is known and may not do this.",
+    "403": "The caller is known and may not do this: its token lacks the scope, or it is another service's.",
     "404": "Not there, or another company's.",
     "409": "Owned by someone else, an older generation, or the first request with this `Idempotency-Key` still runs.",
     "413": "The body is too long.",
@@ -63,7 +64,9 @@ def _answer_header(name: str, statuses: list[int] | bool, description: str) -> O
 _REQUEST_ID_OF_ANSWER = _answer_header(requestid.HEADER, True, "The id of this request.")
 _RETRY_AFTER = _answer_header("Retry-After", [429, 503], "Seconds to wait before the next attempt.")
 _ETAG = _answer_header("ETag", [200, 304], "Strong tag of this answer.")
-_CHALLENGE = _answer_header("WWW-Authenticate", [401], "How to come in.")
+_CHALLENGE = _answer_header(
+    "WWW-Authenticate", [401, 403], "How to come in; of a token that lacks a scope, which one (RFC 6750, 3.1)."
+)
 
 
 class FaultSerializer(serializers.Serializer[Any]):
@@ -88,30 +91,25 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors = FaultSerializer(many=True)  # type: ignore[assignment]  # the field takes the place of the property
 
 
-class OperatorSessionScheme(OpenApiAuthenticationExtension):
-    """Describes an operator's session."""
-
-    target_class = "apps.core.access.OperatorSession"
-    name = "operatorSession"
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Return the security scheme."""
-        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
-
-
-class OpenHubScheme(OpenApiAuthenticationExtension):
-    """Describes that an open hub asks nobody."""
-
-    target_class = "apps.core.access.OpenHub"
-    name: list[str] = []
-
-    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
-        """Return the empty requirement, which OpenAPI reads as "no credentials", where the hub is open."""
-        return [{}] if settings.HUB_OPEN else []
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> list[Any]:
-        """Return nothing: there is no scheme to describe."""
-        return []
+def _security_schemes() -> dict[str, dict[str, Any]]:
+    """Return the ways in, by the name that operations refer to."""
+    flow = {"tokenUrl": f"{settings.HUB_PUBLIC_URL}/oauth/token", "scopes": dict(SCOPES)}
+    return {
+        "bearerToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token of the hub (RFC 9068), from `service-auth/token` or `/oauth/token`.",
+        },
+        "oauth2": {"type": "oauth2", "flows": {"clientCredentials": flow}},
+        "operatorSession": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "An operator who signed in to the console; writes need the header `X-CSRFToken`. Instead of "
+            "a scope the account needs a permission.",
+        },
+    }
 
 
 def page_of(item: type[serializers.BaseSerializer[Any]]) -> type[serializers.Serializer[Any]]:
@@ -155,6 +153,19 @@ class HubAutoSchema(AutoSchema):
         elif self._has_etag():
             parameters += [_IF_NONE_MATCH, _ETAG]
         return [*parameters, _RETRY_AFTER, _CHALLENGE]
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Return the ways in, any of which will do, with the scope that a token needs; none for a public route."""
+        if not self.view.authentication_classes:
+            return []
+        schemes = _security_schemes()
+        for name, scheme in schemes.items():
+            described = ResolvedComponent(name, ResolvedComponent.SECURITY_SCHEMA, scheme, name)
+            self.registry.register_on_missing(described)
+        scope = scope_needed(self.view, self.method)
+        needed = [] if scope in (None, ANY_CALLER) else [scope]
+        ways = [{name: [] if name == "operatorSession" else needed} for name in schemes]
+        return [*ways, *([{}] if settings.HUB_OPEN else [])]
 
     def _documentation(self) -> tuple[str, str]:
         first, _, rest = get_doc(getattr(self.view, self.method.lower())).partition("\n")

@@ -1,8 +1,18 @@
 """What a token can be good for. Pure: the one list that views, accounts, the API documents and the console share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["DEFAULT_SCOPES", "SCOPES", "covers", "unknown"]
+__all__ = [
+    "ANY_CALLER",
+    "DEFAULT_SCOPES",
+    "OPERATOR_PERMISSIONS",
+    "SCOPES",
+    "covers",
+    "operator_grant",
+    "operator_permissions",
+    "operator_scopes",
+    "unknown",
+]
 
 SCOPES: Mapping[str, str] = {
     "registry:read": "find services, follow the catalogue",
@@ -21,6 +31,50 @@ SCOPES: Mapping[str, str] = {
 
 DEFAULT_SCOPES = frozenset(SCOPES) - {"events:decide"}
 """What an account gets unless somebody says otherwise: everything that a service does with what is its own."""
+
+ANY_CALLER = "any"
+"""In a view's `scopes`, where a token needs no scope in particular: whoever is known may ask."""
+
+OPERATOR_PERMISSIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "registry:read": {"": ("registry.view_service",), "history": ("registry.view_historyentry",)},
+    "registry:write": {"": ("registry.change_instance",)},
+    "events:read": {
+        "": ("events.view_journalentry",),
+        "types": ("events.view_eventtypedeclaration",),
+        "dead-letters": ("events.view_deadletter",),
+        "groups": ("events.view_groupstate",),
+        "streams": ("events.view_streamstate",),
+    },
+    "events:publish": {"": ("events.add_journalentry",)},
+    "events:declare": {"": ("events.change_eventtypedeclaration",)},
+    "events:decide": {"": ("events.view_deadletter", "events.decide_deadletter")},
+    "auth:introspect": {"": ("serviceauth.view_serviceaccount",)},
+}
+"""What an operator needs where a token needs a scope: Django's permissions, all of them, as the console asks for.
+
+A view that shows other rows than its scope's first ones names its `area`. What is not here is for superusers.
+"""
+
+
+def operator_permissions(scope: str, area: str = "") -> tuple[str, ...]:
+    """Return the permissions that an operator needs for ``scope`` in ``area``; none: superusers only."""
+    areas = OPERATOR_PERMISSIONS.get(scope, {})
+    return areas.get(area) or areas.get("", ())
+
+
+def operator_grant(scope: str, area: str = "") -> str:
+    """Return what an operator who may work with the rows of ``area`` has among his scopes."""
+    return f"{scope}#{area}" if area in OPERATOR_PERMISSIONS.get(scope, {}) and area else scope
+
+
+def operator_scopes(has_perms: Callable[[Sequence[str]], bool]) -> frozenset[str]:
+    """Return what an operator's account is good for, as `operator_grant` names it; ``has_perms`` knows the account."""
+    return frozenset(
+        operator_grant(scope, area)
+        for scope, areas in OPERATOR_PERMISSIONS.items()
+        for area, needed in areas.items()
+        if has_perms(needed)
+    )
 
 
 def unknown(scopes: "frozenset[str] | set[str] | list[str]") -> list[str]:

@@ -46,11 +46,15 @@ class HubRequest(Request):
 class HubView(APIView):
     """Base of the REST views. A verb is a method that parses, calls one service and returns a ``Response``.
 
-    ``queries`` declares the query parameters of each verb (lower case); their values are in ``self.query``.
+    ``scopes`` says for each verb (lower case; HEAD is GET) which scope a caller needs: a verb that it does not name is
+    closed to everybody. ``area`` names the rows that it shows where an operator needs a permission of its own for them
+    (`apps.core.scopes`). ``queries`` declares the query parameters of each verb; their values are in ``self.query``.
     ``live`` views (blocking reads, streams) carry no ETag. ``body_limit`` is in bytes; where ``body_required`` is off
     an empty body is read as ``{}``.
     """
 
+    scopes: ClassVar[Mapping[str, str]] = {}
+    area: ClassVar[str] = ""
     queries: ClassVar[Mapping[str, type[Query]]] = {}
     live: ClassVar[bool] = False
     body_limit: ClassVar[int | None] = None

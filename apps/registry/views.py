@@ -125,6 +125,8 @@ def record_of(request: Request, name: str) -> Rendered:
 class RegisterView(HubView):
     """An instance of a service announces where it is."""
 
+    scopes = {"post": "registry:write"}
+
     @extend_schema(request=RegistrationSerializer, responses={201: answers.ServiceOut})
     def post(self, request: Request) -> HttpResponseBase:
         """Register an instance, or renew what is known of it; a restart is no error and loses no operator setting.
@@ -143,6 +145,8 @@ class RegisterView(HubView):
 
 class ReportView(HubView):
     """A service says how it is."""
+
+    scopes = {"post": "registry:write"}
 
     @extend_schema(
         request=ReportSerializer,
@@ -175,6 +179,7 @@ class ReportView(HubView):
 class ServiceListView(HubView):
     """All services."""
 
+    scopes = {"get": "registry:read"}
     queries = {"get": ServiceListQuery}
 
     @extend_schema(parameters=[_STALE], responses={200: answers.ServicePage})
@@ -191,6 +196,7 @@ class ServiceListView(HubView):
 class ServiceView(HubView):
     """One service."""
 
+    scopes = {"get": "registry:read", "delete": "registry:write"}
     queries = {"get": BlockingQuery}
 
     @property
@@ -261,6 +267,8 @@ class ServiceView(HubView):
 class InstanceView(HubView):
     """One instance of a service."""
 
+    scopes = {"delete": "registry:write"}
+
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
         """Deregister an instance: the clean way to leave. Repeated: 404."""
@@ -295,6 +303,7 @@ def rotated(operation: Callable[..., Row], request: Request, name: str, instance
 class DrainView(HubView):
     """Taking an instance out of rotation."""
 
+    scopes = {"post": "registry:write"}
     body_required = False
 
     @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
@@ -306,6 +315,7 @@ class DrainView(HubView):
 class ResumeView(HubView):
     """Putting an instance back into rotation."""
 
+    scopes = {"post": "registry:write"}
     body_required = False
 
     @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
@@ -317,6 +327,8 @@ class ResumeView(HubView):
 class HistoryView(HubView):
     """What happened to a service."""
 
+    scopes = {"get": "registry:read"}
+    area = "history"
     queries = {"get": HistoryQuery}
 
     @extend_schema(responses={200: answers.HistoryPage})
@@ -331,6 +343,8 @@ class HistoryView(HubView):
 class GraphView(HubView):
     """Who depends on whom."""
 
+    scopes = {"get": "registry:read"}
+
     @extend_schema(parameters=[_STALE], responses={200: answers.GraphOut})
     def get(self, request: Request) -> HttpResponseBase:
         """Return the dependency graph: nodes with their impact, edges, missing dependencies, cycles."""
@@ -341,6 +355,7 @@ class GraphView(HubView):
 class CatalogStreamView(HubView):
     """Everything that changes, as it changes."""
 
+    scopes = {"get": "registry:read"}
     live = True
 
     @extend_schema(responses={(200, "text/event-stream"): str})

@@ -95,7 +95,7 @@ def test_every_route_and_verb_has_keys_of_its_own(client: Client) -> None:
 def test_every_caller_has_keys_of_its_own(client: Client) -> None:
     post(client)
     browser = Client()
-    browser.force_login(User.objects.create_user("ann", is_staff=True))
+    browser.force_login(User.objects.create_superuser("ann"))
     answer = post(browser, "chair")
     assert answer.json()["name"] == "chair"
     assert set(IdempotencyRecord.objects.values_list("caller", flat=True)) == {"open:open", "operator:ann"}

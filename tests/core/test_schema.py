@@ -15,6 +15,7 @@ from drf_spectacular.validation import validate_schema
 from pytest_django import Settings
 
 from apps.core import endpoints
+from apps.core.scopes import SCOPES
 from tests.core.test_idempotency import THINGS
 
 VERBS = {"get", "post", "put", "patch", "delete"}
@@ -100,7 +101,8 @@ def test_problems_are_described_once(small: dict[str, Any]) -> None:
     described = small["components"]["responses"]["Problem503"]
     assert list(described["content"]) == ["application/problem+json"]
     assert set(described["headers"]) == {"X-Request-ID", "Retry-After"}
-    assert "WWW-Authenticate" in small["components"]["responses"]["Problem401"]["headers"]
+    for status in ("401", "403"):
+        assert "WWW-Authenticate" in small["components"]["responses"][f"Problem{status}"]["headers"]
 
 
 def test_reads_document_their_tag(small: dict[str, Any]) -> None:
@@ -136,8 +138,22 @@ def test_a_refusal_is_what_the_document_says(client: Client, small: dict[str, An
 @pytest.mark.parametrize("hub_open", [True, False])
 def test_who_may_come_in(settings: Settings, hub_open: bool) -> None:
     settings.HUB_OPEN = hub_open
-    ways = document("tests.core.urls")["paths"][THINGS]["get"]["security"]
-    assert ways == [{"operatorSession": []}, *([{}] if hub_open else [])]
+    described = document("tests.core.urls")
+    ways = described["paths"][THINGS]["get"]["security"]
+    scoped = [{"bearerToken": ["registry:read"]}, {"oauth2": ["registry:read"]}]
+    assert ways == [*scoped, {"operatorSession": []}, *([{}] if hub_open else [])]
+    assert described["paths"][THINGS]["post"]["security"][0] == {"bearerToken": ["registry:write"]}
+    schemes = described["components"]["securitySchemes"]
+    assert set(schemes) == {"bearerToken", "oauth2", "operatorSession"}
+    assert schemes["bearerToken"] | {"description": ""} == {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "",
+    }
+    assert schemes["oauth2"]["flows"]["clientCredentials"]["scopes"] == SCOPES
+    assert schemes["oauth2"]["flows"]["clientCredentials"]["tokenUrl"].endswith("/oauth/token")
+    assert schemes["operatorSession"]["in"] == "cookie"
 
 
 @pytest.mark.parametrize("path", ["/api/schema", "/api/schema/", "/api/docs", "/api/docs/"])

@@ -15,6 +15,7 @@ from apps.core.errors import Conflict, NotFound
 from apps.core.pagination import ListQuery, paginate
 from apps.core.routing import api_path
 from apps.core.schema import page_of
+from apps.core.scopes import ANY_CALLER
 from apps.core.serializers import StrictSerializer
 from apps.core.views import HubView, PublicView
 
@@ -53,6 +54,7 @@ class ThingsQuery(ListQuery):
 
 
 class ThingsView(HubView):
+    scopes: ClassVar = {"get": "registry:read", "post": "registry:write"}
     queries: ClassVar = {"get": ThingsQuery}
 
     @extend_schema(responses=page_of(ThingSerializer))
@@ -75,6 +77,7 @@ class ThingsView(HubView):
 
 
 class ThingView(HubView):
+    scopes: ClassVar = {"get": "registry:read", "patch": "registry:write", "delete": "registry:write"}
     body_required = False
 
     @extend_schema(responses=ThingSerializer)
@@ -101,6 +104,7 @@ class ThingView(HubView):
 class EchoView(HubView):
     """Shows what was read."""
 
+    scopes: ClassVar = dict.fromkeys(("get", "post", "put", "patch", "delete"), ANY_CALLER)
     schema = None
     live = True
 

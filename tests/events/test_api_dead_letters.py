@@ -355,7 +355,7 @@ def test_services_do_not_decide(api: Api, come_in_as: Any) -> None:
 def test_an_operator_decides_and_is_named(api: Api, settings: Any) -> None:
     settings.HUB_OPEN = False
     browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
-    browser.force_login(User.objects.create_user("ann", is_staff=True))
+    browser.force_login(User.objects.create_superuser("ann"))
     path = f"/events/dead-letters/{dead().pk}/discard"
     assert api.post(path).status_code == 401
     assert Api(browser).post(path).status_code == 403

@@ -101,7 +101,7 @@ def operator(orders: Api, settings: Any) -> Client:
     """The browser of an operator who is logged in to a closed hub."""
     settings.HUB_OPEN = False
     browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
-    browser.force_login(User.objects.create_user("ann", is_staff=True))
+    browser.force_login(User.objects.create_superuser("ann"))
     return browser
 
 

@@ -44,6 +44,8 @@ _EXAMPLE = {
 class EventTypeListView(HubView):
     """All event types."""
 
+    scopes = {"get": "events:read", "post": "events:declare"}
+    area = "types"
     queries = {"get": EventTypeQuery}
 
     @extend_schema(responses={200: answers.EventTypePage})
@@ -84,6 +86,14 @@ class EventTypeListView(HubView):
 
 class EventTypeView(HubView):
     """One event type."""
+
+    scopes = {
+        "get": "events:read",
+        "put": "events:declare",
+        "patch": "events:declare",
+        "delete": "events:declare",
+    }
+    area = "types"
 
     @extend_schema(responses={200: answers.EventTypeOut})
     def get(self, request: Request, key: str) -> Response:

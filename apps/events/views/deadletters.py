@@ -37,6 +37,8 @@ _EXAMPLES = [
 class DeadLetterListView(HubView):
     """What groups gave up on."""
 
+    scopes = {"get": "events:read"}
+    area = "dead-letters"
     queries = {"get": DeadLetterQuery}
 
     @extend_schema(responses={200: answers.DeadLetterPage})
@@ -50,6 +52,9 @@ class DeadLetterListView(HubView):
 class DeadLetterView(HubView):
     """One dead letter."""
 
+    scopes = {"get": "events:read"}
+    area = "dead-letters"
+
     @extend_schema(responses={200: answers.WholeDeadLetterOut})
     def get(self, request: Request, id: int) -> Response:
         """Return a dead letter with the original entry, and what came back of its replays."""
@@ -59,6 +64,7 @@ class DeadLetterView(HubView):
 class ReplayView(HubView):
     """Sending one message again."""
 
+    scopes = {"post": "events:decide"}
     body_required = False
 
     @extend_schema(request=NothingSerializer, responses={200: answers.WholeDeadLetterOut, 409: _DECIDED})
@@ -73,6 +79,7 @@ class ReplayView(HubView):
 class DiscardView(HubView):
     """Letting one message be."""
 
+    scopes = {"post": "events:decide"}
     body_required = False
 
     @extend_schema(request=NothingSerializer, responses={200: answers.WholeDeadLetterOut, 409: _DECIDED})
@@ -83,6 +90,8 @@ class DiscardView(HubView):
 
 class ReplayManyView(HubView):
     """Sending many messages again."""
+
+    scopes = {"post": "events:decide"}
 
     @extend_schema(request=SelectionSerializer, responses={200: answers.ReplayedOut}, examples=_EXAMPLES)
     def post(self, request: Request) -> Response:
@@ -98,6 +107,8 @@ class ReplayManyView(HubView):
 
 class DiscardManyView(HubView):
     """Letting many messages be."""
+
+    scopes = {"post": "events:decide"}
 
     @extend_schema(request=SelectionSerializer, responses={200: answers.DiscardedOut}, examples=_EXAMPLES)
     def post(self, request: Request) -> Response:

@@ -59,6 +59,7 @@ _EXAMPLE = {
 class EventListView(HubView):
     """The journal, and the way into the streams."""
 
+    scopes = {"get": "events:read", "post": "events:publish"}
     queries = {"get": JournalQuery}
 
     @extend_schema(responses={200: answers.JournalPage})
@@ -179,6 +180,8 @@ def _key_of(request: Request, caller: Principal) -> str:
 
 class EventView(HubView):
     """One event. What happened does not change: there is no other verb than to read."""
+
+    scopes = {"get": "events:read"}
 
     @extend_schema(responses={200: answers.JournalEntryOut})
     def get(self, request: Request, key: str) -> Response:

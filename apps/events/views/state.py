@@ -16,6 +16,8 @@ __all__ = ["GroupListView", "StreamListView"]
 class GroupListView(HubView):
     """Who reads the streams."""
 
+    scopes = {"get": "events:read"}
+    area = "groups"
     queries = {"get": GroupQuery}
     live = True
 
@@ -37,6 +39,8 @@ class GroupListView(HubView):
 class StreamListView(HubView):
     """The streams of the bus."""
 
+    scopes = {"get": "events:read"}
+    area = "streams"
     live = True
 
     @extend_schema(responses={200: answers.StreamPage})
