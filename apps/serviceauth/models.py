@@ -83,6 +83,9 @@ class ServiceAccount(_OfCompanies):
     companies = _companies()
     all_companies = models.BooleanField(default=False)
     scopes = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    writes_global = models.BooleanField(
+        default=True, help_text="Its tokens may name no company, and then write rows of all companies."
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.CharField(max_length=200)
@@ -129,6 +132,12 @@ class ServiceKey(CompanyScoped):
     last_used_from = models.GenericIPAddressField(null=True)
     disabled_at = models.DateTimeField(null=True)
     disabled_reason = models.CharField(max_length=200, blank=True)
+    replaced_at = models.DateTimeField(null=True, help_text="When another was issued in its place.")
+
+    # The last time that somebody who has the whole key was refused, and why: for operators, never for callers.
+    refused_at = models.DateTimeField(null=True)
+    refused_from = models.GenericIPAddressField(null=True)
+    refused_reason = models.CharField(max_length=20, blank=True)
 
     class Meta(CompanyScoped.Meta):
         ordering = ["account_id", "-created_at"]
@@ -167,6 +176,8 @@ class EnrolmentToken(CompanyScoped):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     used_from = models.GenericIPAddressField(null=True)
+    tried_again_at = models.DateTimeField(null=True, help_text="Somebody else has had it, or an answer was lost.")
+    tried_again_from = models.GenericIPAddressField(null=True)
     key = models.OneToOneField(ServiceKey, on_delete=models.SET_NULL, null=True, related_name="enrolment")
 
     class Meta(CompanyScoped.Meta):
