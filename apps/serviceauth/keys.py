@@ -50,12 +50,20 @@ class NewKey(NamedTuple):
     key_id: str
     secret: str
 
+    def __repr__(self) -> str:
+        """Return the public part only: a repr ends in logs and tracebacks."""
+        return f"NewKey({self.key_id})"
+
 
 class NewEnrolment(NamedTuple):
     """An enrolment token that was just made up."""
 
     text: str
     secret: str
+
+    def __repr__(self) -> str:
+        """Return nothing of it."""
+        return "NewEnrolment()"
 
 
 @dataclass(frozen=True, slots=True)
