@@ -1,6 +1,7 @@
 """The base of every REST view: strict input, declared parameters, ETags, idempotency, problems."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any, ClassVar, cast
 
@@ -12,13 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core import idempotency
+from apps.core import idempotency, limits
 from apps.core.access import Principal
 from apps.core.bodies import read_body
 from apps.core.errors import MalformedBody, MethodNotAllowed, UnsupportedMediaType
 from apps.core.etags import conditional
 from apps.core.parsers import body_limit_of
-from apps.core.problems import exception_handler
+from apps.core.problems import as_hub_error, exception_handler
 from apps.core.serializers import Query
 
 WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -85,10 +86,21 @@ class HubView(APIView):
         )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check who asks, whether this route knows the verb, then what is asked by query parameters."""
-        super().initial(request, *args, **kwargs)
+        """Check who asks and how often, whether this route knows the verb, then what is asked by query parameters."""
+        try:
+            super().initial(request, *args, **kwargs)
+        except Exception as error:
+            if as_hub_error(error).status == HTTPStatus.UNAUTHORIZED:
+                limits.refused(limits.source_of(request))
+            raise
         self.handler = self._handler_of(str(request.method))
         self.query = self.read_query(request)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who asks; callers who ask too often are refused before anything is done for them."""
+        caller: object = request.user
+        if isinstance(caller, Principal):
+            limits.admit(caller)
 
     def _handler_of(self, method: str) -> Callable[..., HttpResponseBase]:
         verb = method.lower()
@@ -142,4 +154,4 @@ class PublicView(HubView):
 def _scope_of(request: Request) -> str:
     """Return whose keys the caller's are; of those who need no credentials all that is known is the address."""
     caller: object = request.user
-    return caller.scope if isinstance(caller, Principal) else f"public:{request.META.get('REMOTE_ADDR', '')}"
+    return caller.scope if isinstance(caller, Principal) else f"public:{limits.source_of(request)}"
