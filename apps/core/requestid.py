@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from apps.core.sources import source_of
+
 HEADER = "X-Request-ID"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -27,10 +29,14 @@ _TRACEPARENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RequestIds:
-    """The ids of one request; ``traceparent`` is ``None`` when the caller sent none that is valid."""
+    """The ids of one request, and the address it came from.
+
+    ``traceparent`` is ``None`` when the caller sent none that is valid; ``source`` is ``""`` where nobody asked for it.
+    """
 
     request_id: str
     traceparent: str | None = None
+    source: str = ""
 
     @property
     def trace_id(self) -> str | None:
@@ -83,6 +89,12 @@ def current_request_id() -> str:
     return ids.request_id if ids else ""
 
 
+def current_source() -> str:
+    """Return the address that the request being answered came from, or ``""`` outside of one."""
+    ids = _current.get()
+    return ids.source if ids else ""
+
+
 class RequestIdMiddleware:
     """Gives every request its ids and every answer its ``X-Request-ID`` and its length; the outermost middleware."""
 
@@ -92,7 +104,11 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer ``request`` with its ids in force."""
         meta = request.META
-        ids = RequestIds(request_id_of(meta.get("HTTP_X_REQUEST_ID")), traceparent_of(meta.get("HTTP_TRACEPARENT")))
+        ids = RequestIds(
+            request_id_of(meta.get("HTTP_X_REQUEST_ID")),
+            traceparent_of(meta.get("HTTP_TRACEPARENT")),
+            source_of(request),
+        )
         with request_context(ids):
             response = self.get_response(request)
         response.headers[HEADER] = ids.request_id
