@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain
 from queue import Empty, SimpleQueue
 
@@ -16,6 +17,15 @@ from rest_framework.response import Response
 
 from apps.core.access import caller_of
 from apps.core.errors import FieldError, InvalidInput, NotFound, Unavailable
+from apps.core.ownership import (
+    actor_of,
+    company_for,
+    is_service_itself,
+    require_change,
+    require_company,
+    require_own,
+    sight,
+)
 from apps.core.pagination import paginate
 from apps.core.views import HubView
 from apps.registry import answers, feed, selectors, sse
@@ -81,15 +91,21 @@ def _wait_for_update(updates: "SimpleQueue[Update]", name: str, seconds: float) 
             pass
 
 
-def actor_of(request: Request, service: str) -> str:
-    """Return who acts, for the history: an open caller is the service that it names."""
+def own_service(request: Request, name: str) -> None:
+    """Let a caller through who may change what is registered under ``name``.
+
+    Raises:
+        NotFound: no such service was ever registered, or another company's.
+        NotAllowed: it is another service's, or everybody's and the caller is in a company.
+    """
     caller = caller_of(request)
-    return f"service:{service}" if caller.kind == "open" else f"{caller.kind}:{caller.name}"
+    service = selectors.service_known(name, companies=sight(caller))
+    require_change(caller, service=name, company_id=service.company_id)
 
 
-def leaving_reason(request: Request) -> str:
+def leaving_reason(request: Request, name: str) -> str:
     """Return why something is deregistered: a service says goodbye, anyone else asked for it."""
-    return "it left" if caller_of(request).kind == "open" else "asked for over the API"
+    return "it left" if is_service_itself(caller_of(request), name) else "asked for over the API"
 
 
 def stale_headers() -> dict[str, str]:
@@ -116,7 +132,7 @@ def record_of(request: Request, name: str) -> Rendered:
     Raises:
         NotFound: there is none.
     """
-    record = selectors.catalogue().record(name, companies=caller_of(request).companies)
+    record = selectors.catalogue().record(name, companies=sight(caller_of(request)))
     if record is None:
         raise NotFound(f"No service is named {name!r}.")
     return record
@@ -133,10 +149,13 @@ class RegisterView(HubView):
 
         Answers 201 with the record of the instance's service, also when it was known already.
         """
-        declared = RegistrationSerializer.read(request.data)
+        declared, caller = RegistrationSerializer.read(request.data), caller_of(request)
+        require_own(caller, [("/name", declared["name"])])
+        require_company(caller, [("/company_id", declared["company_id"])])
+        declared["company_id"] = company_for(caller, declared["company_id"])
         # First of all the catalogue, for the answer: without one nothing is stored.
         live.ready()
-        registration.instance_register(declared=declared, actor=actor_of(request, declared["name"]), now=timezone.now())
+        registration.instance_register(declared=declared, actor=actor_of(caller, declared["name"]), now=timezone.now())
         record = live.record_as_written(declared["name"])
         if record is None:
             raise Unavailable("The registration is stored, but somebody took it back at once.")
@@ -158,11 +177,15 @@ class ReportView(HubView):
         Without `instance_id` it means the instances of that name at the caller's address or, if none is there, all of
         that name. Answers 404 when there is none: register again.
         """
-        report = ReportSerializer.read(request.data)
+        report, caller = ReportSerializer.read(request.data), caller_of(request)
         name = report["service_name"]
         found = selectors.catalogue().instance_for_report(
-            name, report.get("instance_id"), request.META.get("REMOTE_ADDR"), companies=caller_of(request).companies
+            name, report.get("instance_id"), request.META.get("REMOTE_ADDR"), companies=sight(caller)
         )
+        if found:
+            require_change(caller, service=name, company_id=found[0].company_id)
+        else:
+            _own_as_stored(request, name)
         # One that this process has not heard of yet may stand in the database already.
         named = [row.document["instance_id"] for row in found] or [report.get("instance_id") or ""]
         done = reports.instances_report(
@@ -170,10 +193,17 @@ class ReportView(HubView):
             instance_ids=named,
             status=Status(report["status"]),
             details=report["details"],
-            actor=actor_of(request, name),
+            actor=actor_of(caller, name),
             now=timezone.now(),
         )
         return Response({"status": done.status, "lease_seconds": done.lease_seconds, "revision": done.revision})
+
+
+def _own_as_stored(request: Request, name: str) -> None:
+    try:
+        own_service(request, name)
+    except NotFound as error:
+        raise reports.NobodyReports(name) from error
 
 
 class ServiceListView(HubView):
@@ -186,7 +216,7 @@ class ServiceListView(HubView):
     def get(self, request: Request) -> HttpResponseBase:
         """List services by name, each with its instances; filters are all optional and all must hold."""
         filters = {name: value for name, value in self.query.items() if name not in ("limit", "cursor")}
-        catalog, companies = selectors.catalogue(), caller_of(request).companies
+        catalog, companies = selectors.catalogue(), sight(caller_of(request))
         page = paginate(catalog.services(**filters, companies=companies), request, key=lambda name: (name,))
         return Response(
             answers.page_of_records(catalog.list_items(page.items, companies), page.next), headers=stale_headers()
@@ -220,7 +250,7 @@ class ServiceView(HubView):
         if not wanted:
             return record_of(request, name)
         try:
-            record = selectors.catalogue().record(name, **wanted, companies=caller_of(request).companies)
+            record = selectors.catalogue().record(name, **wanted, companies=sight(caller_of(request)))
         except VersionRangeError as error:
             raise InvalidInput(errors=[FieldError("?version", "version_range", str(error))]) from error
         if record is None:
@@ -257,9 +287,12 @@ class ServiceView(HubView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str) -> HttpResponseBase:
         """Deregister all instances of a service. Repeated: 404."""
-        selectors.service_known(name, companies=caller_of(request).companies)
+        own_service(request, name)
         operations.service_deregister(
-            service=name, reason=leaving_reason(request), actor=actor_of(request, name), now=timezone.now()
+            service=name,
+            reason=leaving_reason(request, name),
+            actor=actor_of(caller_of(request), name),
+            now=timezone.now(),
         )
         return HttpResponse(status=204)
 
@@ -272,12 +305,12 @@ class InstanceView(HubView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
         """Deregister an instance: the clean way to leave. Repeated: 404."""
-        selectors.service_known(name, companies=caller_of(request).companies)
+        own_service(request, name)
         operations.instance_deregister(
             service=name,
             instance_id=instance_id,
-            reason=leaving_reason(request),
-            actor=actor_of(request, name),
+            reason=leaving_reason(request, name),
+            actor=actor_of(caller_of(request), name),
             now=timezone.now(),
         )
         return HttpResponse(status=204)
@@ -289,12 +322,12 @@ def rotated(operation: Callable[..., Row], request: Request, name: str, instance
     Raises:
         NotFound: there is no such instance that the caller may see.
     """
-    selectors.service_known(name, companies=caller_of(request).companies)
+    own_service(request, name)
     row = operation(
         service=name,
         instance_id=instance_id,
         reason=ReasonSerializer.read(request.data)["reason"],
-        actor=actor_of(request, name),
+        actor=actor_of(caller_of(request), name),
         now=timezone.now(),
     )
     return Response(answers.instance(row))
@@ -320,8 +353,12 @@ class ResumeView(HubView):
 
     @extend_schema(request=ReasonSerializer, responses={200: answers.InstanceOut})
     def post(self, request: Request, name: str, instance_id: str) -> HttpResponseBase:
-        """Resume an instance; nothing else lifts a drain."""
-        return rotated(operations.instance_resume, request, name, instance_id)
+        """Resume an instance; nothing else lifts a drain.
+
+        A service may resume what it drained itself; what an operator drained, an operator resumes.
+        """
+        own_only = caller_of(request).speaks_for is not None
+        return rotated(partial(operations.instance_resume, own_only=own_only), request, name, instance_id)
 
 
 class HistoryView(HubView):
@@ -334,7 +371,7 @@ class HistoryView(HubView):
     @extend_schema(responses={200: answers.HistoryPage})
     def get(self, request: Request, name: str) -> HttpResponseBase:
         """List the changes of a service, newest first: when, what, why and by whom."""
-        history = selectors.service_history(name, companies=caller_of(request).companies)
+        history = selectors.service_history(name, companies=sight(caller_of(request)))
         if "instance_id" in self.query:
             history = history.filter(instance_id=self.query["instance_id"])
         return Response(paginate(history, request, key=("-id",)).as_json(answers.history_entry))
@@ -348,7 +385,7 @@ class GraphView(HubView):
     @extend_schema(parameters=[_STALE], responses={200: answers.GraphOut})
     def get(self, request: Request) -> HttpResponseBase:
         """Return the dependency graph: nodes with their impact, edges, missing dependencies, cycles."""
-        graph = selectors.catalogue().graph(caller_of(request).companies)
+        graph = selectors.catalogue().graph(sight(caller_of(request)))
         return Response(answers.graph(graph), headers=stale_headers())
 
 

@@ -342,14 +342,36 @@ def test_a_thousand_are_a_few_statements(api: Api) -> None:
 # --- Who may ----------------------------------------------------------------------------------------------------------
 
 
-def test_services_do_not_decide(api: Api, come_in_as: Any) -> None:
-    letter = dead()
+def test_a_service_decides_on_what_its_own_groups_gave_up(api: Api, come_in_as: Any) -> None:
+    groups = ["billing", "billing-group", "billing-group-eu", "billing-returns-group", "shop-group"]
+    letters = [dead(number, group=group) for number, group in enumerate(groups)]
     come_in_as(Principal("service", "billing"))
-    assert found(api) == ["1"]
-    for path in (f"/{letter.pk}/replay", f"/{letter.pk}/discard", "/replay", "/discard"):
-        answer = api.post(f"/events/dead-letters{path}", {})
-        assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
-    assert states() == {"1-0": "waiting"}
+    assert len(found(api)) == 5
+    for letter in letters[3:]:
+        for verb in ("replay", "discard"):
+            answer = api.post(f"/events/dead-letters/{letter.pk}/{verb}", {})
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_yours")
+    for verb in ("replay", "discard"):
+        answer = api.post(f"/events/dead-letters/{verb}", {"group": "shop-group"})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (403, "/group")
+    assert set(states().values()) == {"waiting"}
+    assert api.post(f"/events/dead-letters/{letters[0].pk}/discard").json()["decided_by"] == "service:billing"
+    assert api.post("/events/dead-letters/discard", {"all": True}).json() == {"discarded": 2}
+    pks = [letter.pk for letter in letters]
+    assert api.post("/events/dead-letters/discard", {"ids": pks}).json() == {"discarded": 0}
+    assert list(states().values()) == ["discarded"] * 3 + ["waiting"] * 2
+
+
+def test_a_service_in_a_company_decides_on_what_is_the_companys(api: Api, come_in_as: Any) -> None:
+    everybodys, own, others = dead(1), dead(2, company_id=7), dead(3, company_id=8)
+    come_in_as(Principal("service", "billing", frozenset({7}), company_id=7))
+    statuses = [
+        api.post(f"/events/dead-letters/{letter.pk}/discard").status_code for letter in (everybodys, own, others)
+    ]
+    assert statuses == [403, 200, 404]
+    come_in_as(Principal("service", "billing", frozenset({7})))
+    assert api.post("/events/dead-letters/discard", {"all": True}).json() == {"discarded": 1}
+    assert list(states().values()) == ["discarded", "discarded", "waiting"]
 
 
 def test_an_operator_decides_and_is_named(api: Api, settings: Any) -> None:
@@ -385,6 +407,6 @@ def test_another_companys_are_not_there(companies: Api, come_in_as: Any) -> None
         for verb, path in (("GET", ""), ("POST", "/replay"), ("POST", "/discard")):
             assert companies.send(verb, f"/events/dead-letters/{letter.pk}{path}").status_code == 404
     pks = list(DeadLetter.objects.values_list("pk", flat=True))
-    assert companies.post("/events/dead-letters/discard", {"ids": pks}).json() == {"discarded": 2}
+    assert companies.post("/events/dead-letters/discard", {"ids": pks}).json() == {"discarded": 1}
     assert companies.post("/events/dead-letters/replay", {"all": True}).json() == {"replayed": 0, "not_replayable": 0}
-    assert list(states().values()) == ["discarded", "discarded", "waiting", "waiting", "waiting"]
+    assert list(states().values()) == ["waiting", "discarded", "waiting", "waiting", "waiting"]

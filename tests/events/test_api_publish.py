@@ -322,7 +322,7 @@ def test_a_service_publishes_in_its_own_name(api: Api, come_in_as: Any) -> None:
         ("*", 9, 201, "9"),
         ("*", None, 201, ""),
         (frozenset({7}), 7, 201, "7"),
-        (frozenset({7}), None, 201, "7"),
+        (frozenset({7}), None, 201, ""),
         (frozenset({7, 8}), None, 201, ""),
         (frozenset({7, 8}), 8, 201, "8"),
         (frozenset(), None, 201, ""),
@@ -337,6 +337,23 @@ def test_companies(companies: Any, named: Any, status: int, stored: str | None, 
     assert [fields["company_id"] for fields in entries()] == ([] if stored is None else [stored])
     if status == 403:
         assert answer.json()["errors"][0]["pointer"] == "/company_id"
+
+
+@pytest.mark.parametrize(("named", "status", "stored"), [(None, 201, ["7"]), (7, 201, ["7"]), (8, 403, [])])
+def test_whoever_is_in_a_company_publishes_there(
+    named: Any, status: int, stored: list[str], api: Api, come_in_as: Any
+) -> None:
+    come_in_as(Principal("service", "product-service", frozenset({7, 8}), company_id=7))
+    answer = api.post("/events", event(company_id=named))
+    assert answer.status_code == status, answer.content
+    assert [fields["company_id"] for fields in entries()] == stored
+
+
+def test_what_is_done_for_a_person_names_the_person(api: Api, come_in_as: Any) -> None:
+    come_in_as(Principal("user", "user:5", frozenset({7}), company_id=7, user_id=5, actors=("product-service",)))
+    assert api.post("/events", event(user_id=None)).status_code == 201
+    assert api.post("/events", event(user_id=6)).status_code == 201
+    assert [fields["user_id"] for fields in entries()] == ["5", "6"]
 
 
 def test_another_companys_type_is_not_declared(api: Api, come_in_as: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, NotFound
@@ -52,9 +52,13 @@ def type_declare(
     _require_valid(event_type=event_type, description=description, schema=schema, example=example)
     told = {"description": description, "schema": schema, "example": example}
     with transaction.atomic():
-        row, created = EventTypeDeclaration.objects.select_for_update().get_or_create(
-            event_type=event_type, defaults={"service_name": service_name, "company_id": company_id, **told}
-        )
+        try:
+            row, created = EventTypeDeclaration.objects.select_for_update().get_or_create(
+                event_type=event_type, defaults={"service_name": service_name, "company_id": company_id, **told}
+            )
+        except IntegrityError as error:
+            # There is one, and it is not in sight.
+            raise Conflict(f"The event type {event_type} is taken.") from error
         if created:
             _announce("event_type_declared", row, actor)
         elif (row.service_name, row.company_id) != (service_name, company_id):

@@ -1,77 +1,50 @@
-"""What a caller may do on the bus: in whose name it speaks, for which companies, and who decides on dead letters.
+"""What a caller may do on the bus besides what `apps.core.ownership` says: which dead letters it decides on."""
 
-An operator, and a caller of an open hub, may name any service; a service with credentials is only itself.
-"""
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from django.db.models import Q
 
 from apps.core.access import Principal
 from apps.core.errors import FieldError, NotAllowed
+from apps.core.tenancy import scope_of
 
-__all__ = ["actor_of", "company_for", "filters_of", "owner_asking", "require_company", "require_decider", "require_own"]
-
-_ANYBODY = frozenset({"operator", "open"})
-
-
-def actor_of(caller: Principal, service: str | None = None) -> str:
-    """Return who acts, for what is announced and kept: an open caller is the service that it names, if it names one."""
-    if caller.kind == "open" and service:
-        return f"service:{service}"
-    return f"{caller.kind}:{caller.name}"
+__all__ = ["deciding_on", "filters_of", "require_own_group"]
 
 
-def owner_asking(caller: Principal) -> str | None:
-    """Return the service that asks to change what is its own; None for callers who may change anybody's."""
-    return None if caller.kind in _ANYBODY else caller.name
+def own_groups(service: str) -> Q:
+    """Return the condition of the groups that are ``service``'s: the SDK names them ``orders-group``."""
+    return Q(group__in=[service, f"{service}-group"]) | Q(group__startswith=f"{service}-group-")
 
 
-def require_own(caller: Principal, named: Iterable[tuple[str, str]]) -> None:
-    """Let a caller through who speaks in its own name; ``named`` are pointers and the services named there.
+def _is_own_group(service: str, group: str) -> bool:
+    return group in (service, f"{service}-group") or group.startswith(f"{service}-group-")
+
+
+def deciding_on(caller: Principal) -> Q:
+    """Return the condition of the dead letters that ``caller`` may decide on, of those that it sees.
+
+    A service decides on what its own groups gave up; an operator on anybody's; both only on what is of a company that
+    they write for.
+    """
+    own = Q() if caller.speaks_for is None else own_groups(caller.speaks_for)
+    scope = scope_of(caller)
+    if scope.companies == "*":
+        return own
+    of_companies = Q(company_id__in=scope.companies)
+    return own & (of_companies | Q(company_id=None) if scope.writes_global else of_companies)
+
+
+def require_own_group(caller: Principal, group: str | None) -> None:
+    """Let a caller through who names a group of its own, or none.
 
     Raises:
-        NotAllowed: it names another service; every place is listed.
+        NotAllowed: it is a service, and the group is another's.
     """
-    if caller.kind in _ANYBODY:
-        return
-    message = f"You are {caller.name}: nobody speaks in another's name."
-    if faults := [FieldError(pointer, "not_yours", message) for pointer, name in named if name != caller.name]:
-        raise NotAllowed(message, errors=faults)
-
-
-def company_for(caller: Principal, company_id: int | None) -> int | None:
-    """Return the company that a row will be of: what the caller named, or the only one that it acts for."""
-    if company_id is None and caller.companies != "*" and len(caller.companies) == 1:
-        return next(iter(caller.companies))
-    return company_id
-
-
-def require_company(caller: Principal, named: Iterable[tuple[str, int | None]]) -> None:
-    """Let a caller through who names companies that it acts for; ``named`` are pointers and the companies named there.
-
-    Raises:
-        NotAllowed: it names another; every place is listed.
-    """
-    if caller.companies == "*":
-        return
-    message = "You do not act for this company."
-    faults = [
-        FieldError(pointer, "not_your_company", message)
-        for pointer, company_id in named
-        if company_id is not None and company_id not in caller.companies
-    ]
-    if faults:
-        raise NotAllowed(message, errors=faults)
-
-
-def require_decider(caller: Principal) -> None:
-    """Let through who may decide on dead letters.
-
-    Raises:
-        NotAllowed: it is a service: another group's failures are not its business.
-    """
-    if caller.kind not in _ANYBODY:
-        raise NotAllowed("Operators decide on dead letters.")
+    own = caller.speaks_for
+    if own is not None and group is not None and not _is_own_group(own, group):
+        message = f"You are {own} and decide for the groups {own}, {own}-group and {own}-group-…"
+        raise NotAllowed(message, errors=[FieldError("/group", "not_yours", message)])
 
 
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,21 +9,15 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.access import caller_of
+from apps.core.access import Principal, caller_of
 from apps.core.errors import FieldError, InvalidInput
+from apps.core.ownership import actor_of, company_for, require_change, require_company, require_own, sight
 from apps.core.pagination import paginate
 from apps.core.renderers import dumps
 from apps.core.views import HubView, PublicView
 from apps.events import answers, asyncapi, selectors, services
 from apps.events.serializers import ChangedTypeSerializer, EventTypeQuery, EventTypeSerializer
-from apps.events.views.callers import (
-    actor_of,
-    company_for,
-    filters_of,
-    owner_asking,
-    require_company,
-    require_own,
-)
+from apps.events.views.callers import filters_of
 
 __all__ = ["AsyncAPIView", "EventTypeListView", "EventTypeView"]
 
@@ -55,7 +49,7 @@ class EventTypeListView(HubView):
         standard, company = wanted.pop("standard", None), wanted.pop("company_id", None)
         found = [
             view
-            for view in selectors.event_types(companies=caller_of(request).companies, **wanted)
+            for view in selectors.event_types(companies=sight(caller_of(request)), **wanted)
             if standard in (None, view.is_seed) and company in (None, view.company_id)
         ]
         return Response(paginate(found, request, key=lambda view: (view.event_type,)).as_json(answers.event_type))
@@ -80,7 +74,7 @@ class EventTypeListView(HubView):
         require_own(caller, [("/service_name", told["service_name"])])
         require_company(caller, [("/company_id", told["company_id"])])
         told["company_id"] = company_for(caller, told["company_id"])
-        services.type_declare(**told, companies=caller.companies, actor=actor_of(caller, told["service_name"]))
+        services.type_declare(**told, companies=sight(caller), actor=actor_of(caller, told["service_name"]))
         return _shown(request, told["event_type"], status=201)
 
 
@@ -110,9 +104,21 @@ class EventTypeView(HubView):
         """Change description, schema or example of a declared type; what is absent or null stays (PUT empties)."""
         return self._changed(request, key, ChangedTypeSerializer.read(request.data, partial=True))
 
+    def _own(self, caller: Principal, key: str) -> selectors.EventTypeView:
+        """Return a type that the caller may change, or that nobody has declared.
+
+        Raises:
+            NotFound: there is none that the caller may see.
+            NotAllowed: it is another service's, or everybody's and the caller is in a company.
+        """
+        known = selectors.event_type(key, companies=sight(caller))
+        if known.is_declared:
+            require_change(caller, service=known.service_name, company_id=known.company_id)
+        return known
+
     def _changed(self, request: Request, key: str, told: dict[str, Any]) -> Response:
         caller = caller_of(request)
-        known = selectors.event_type(key, companies=caller.companies)
+        known = self._own(caller, key)
         faults = [
             FieldError(f"/{name}", "fixed", f"This is {getattr(known, name)!r} and stays so.")
             for name in _FIXED
@@ -123,8 +129,8 @@ class EventTypeView(HubView):
         services.type_update(
             event_type=known.event_type,
             changes=told,
-            service_name=owner_asking(caller),
-            companies=caller.companies,
+            service_name=caller.speaks_for,
+            companies=sight(caller),
             actor=actor_of(caller, known.service_name),
         )
         return _shown(request, known.event_type)
@@ -133,18 +139,18 @@ class EventTypeView(HubView):
     def delete(self, request: Request, key: str) -> Response:
         """Take a declaration back. Repeated: 404; a standard type stays known, without its schema."""
         caller = caller_of(request)
-        known = selectors.event_type(key, companies=caller.companies)
+        known = self._own(caller, key)
         services.type_delete(
             event_type=known.event_type,
-            service_name=owner_asking(caller),
-            companies=caller.companies,
+            service_name=caller.speaks_for,
+            companies=sight(caller),
             actor=actor_of(caller, known.service_name),
         )
         return Response(status=204)
 
 
 def _shown(request: Request, key: str, status: int = 200) -> Response:
-    view = selectors.event_type(key, companies=caller_of(request).companies)
+    view = selectors.event_type(key, companies=sight(caller_of(request)))
     return Response(answers.event_type(view), status=status)
 
 

@@ -9,13 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.access import caller_of
-from apps.core.errors import Conflict, NotFound
+from apps.core.errors import Conflict, NotAllowed, NotFound
+from apps.core.ownership import actor_of, sight
 from apps.core.pagination import paginate
 from apps.core.views import HubView
 from apps.events import answers, selectors, services
 from apps.events.models import DeadLetter
 from apps.events.serializers import DeadLetterQuery, NothingSerializer, SelectionSerializer
-from apps.events.views.callers import actor_of, filters_of, require_decider
+from apps.events.views.callers import deciding_on, filters_of, require_own_group
 
 __all__ = [
     "DeadLetterListView",
@@ -44,7 +45,7 @@ class DeadLetterListView(HubView):
     @extend_schema(responses={200: answers.DeadLetterPage})
     def get(self, request: Request) -> Response:
         """List dead letters, newest first; filters are all optional and all must hold."""
-        found = selectors.dead_letters(companies=caller_of(request).companies, **filters_of(self.query))
+        found = selectors.dead_letters(companies=sight(caller_of(request)), **filters_of(self.query))
         page = paginate(found.defer("fields"), request, key=("-id",))
         return Response(page.as_json(answers.dead_letter))
 
@@ -120,7 +121,7 @@ class DiscardManyView(HubView):
 
 
 def _letter(request: Request, pk: int) -> DeadLetter:
-    letter = selectors.dead_letters(companies=caller_of(request).companies).filter(pk=pk).first()
+    letter = selectors.dead_letters(companies=sight(caller_of(request))).filter(pk=pk).first()
     if letter is None:
         raise NotFound("There is no such dead letter.")
     return letter
@@ -131,12 +132,14 @@ def _decided(request: Request, pk: int, decide: Callable[..., int], *, sends: bo
 
     Raises:
         NotFound: there is none that the caller may see.
+        NotAllowed: it sees it, and does not decide on it.
         Conflict: it was decided on already, or its bytes are not known any more and it ``sends`` them.
     """
     caller = caller_of(request)
-    require_decider(caller)
     NothingSerializer.read(request.data)
     letter = _letter(request, pk)
+    if not DeadLetter.objects.filter(deciding_on(caller), pk=pk).exists():
+        raise NotAllowed(f"The group {letter.group} gave it up, and you do not decide for it.", code="not_yours")
     if sends and not letter.is_text:
         raise Conflict("Its bytes were no text and cannot be sent again.", code="not_replayable")
     if not decide(ids=[pk], actor=actor_of(caller), now=timezone.now()):
@@ -146,9 +149,14 @@ def _decided(request: Request, pk: int, decide: Callable[..., int], *, sends: bo
 
 
 def _selected(request: Request) -> "QuerySet[DeadLetter]":
+    """Return the letters that are meant and that the caller decides on.
+
+    Raises:
+        NotAllowed: it names another service's group.
+    """
     caller = caller_of(request)
-    require_decider(caller)
     wanted = SelectionSerializer.read(request.data)
+    require_own_group(caller, wanted.get("group"))
     ids = wanted.pop("ids", None)
-    found = selectors.dead_letters(companies=caller.companies, **wanted)
+    found = selectors.dead_letters(companies=sight(caller), **wanted).filter(deciding_on(caller))
     return found if ids is None else found.filter(pk__in=ids)

@@ -21,13 +21,14 @@ from rest_framework.response import Response
 from apps.core import idempotency
 from apps.core.access import Principal, caller_of
 from apps.core.errors import InvalidInput, NotFound
+from apps.core.ownership import company_for, require_company, require_own, sight
 from apps.core.pagination import paginate
 from apps.core.requestid import current_request_id
 from apps.core.views import HubRequest, HubView
 from apps.events import answers, selectors, services
 from apps.events.models import JournalEntry
 from apps.events.serializers import EventSerializer, JournalQuery, Sent, read_events
-from apps.events.views.callers import company_for, filters_of, require_company, require_own
+from apps.events.views.callers import filters_of
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.times import format_time
 
@@ -69,7 +70,7 @@ class EventListView(HubView):
         Every filter is optional and all must hold. What others put into Redis directly is here as well, with the hub's
         verdict: `undeclared`, `mismatch`, `undecodable`. An event is visible within two seconds.
         """
-        found = selectors.journal(companies=caller_of(request).companies, **filters_of(self.query))
+        found = selectors.journal(companies=sight(caller_of(request)), **filters_of(self.query))
         with _bounded(SEARCH_SECONDS):
             page = paginate(found.annotate(size=_SIZE), request, key=("-id",), weigh=attrgetter("size"))
         return Response(page.as_json(answers.journal_entry))
@@ -109,10 +110,10 @@ class EventListView(HubView):
         pointers = [where for where, _ in sent.events]
         envelopes = _envelopes(request, caller, sent)
         if faults:
-            faults += services.events_faults(envelopes=envelopes, companies=caller.companies, pointers=pointers)
+            faults += services.events_faults(envelopes=envelopes, companies=sight(caller), pointers=pointers)
             raise InvalidInput(errors=faults)
         stream_ids = services.events_publish(
-            envelopes=envelopes, now=timezone.now(), companies=caller.companies, pointers=pointers
+            envelopes=envelopes, now=timezone.now(), companies=sight(caller), pointers=pointers
         )
         results = answers.published((envelope.event_id for envelope in envelopes), stream_ids)
         return Response({"results": results} if sent.is_list else results[0], status=201)
@@ -144,13 +145,14 @@ def _envelopes(request: Request, caller: Principal, sent: Sent) -> list[Envelope
             values,
             event_id=str(uuid5(_IDS, f"{key}{where}") if key else uuid4()),
             company_id=company_for(caller, values["company_id"]),
+            user_id=values["user_id"] if values["user_id"] is not None else caller.user_id,
             now=now,
         )
         for where, values in sent.events
     ]
 
 
-def _envelope(values: Mapping[str, Any], *, event_id: str, company_id: int | None, now: str) -> Envelope:
+def _envelope(values: Mapping[str, Any], *, event_id: str, company_id: int | None, user_id: Any, now: str) -> Envelope:
     return Envelope(
         event_id=values.get("event_id", event_id),
         event_type=values["event_type"],
@@ -158,7 +160,7 @@ def _envelope(values: Mapping[str, Any], *, event_id: str, company_id: int | Non
         entity_type=values["entity_type"],
         entity_id=values["entity_id"],
         company_id=company_id,
-        user_id=values["user_id"],
+        user_id=user_id,
         timestamp=format_time(values["timestamp"]) if "timestamp" in values else now,
         data=values["data"],
         version=values["version"],
@@ -192,7 +194,7 @@ class EventView(HubView):
 def _entry(request: Request, key: str) -> JournalEntry:
     wanted = {"pk": int(key)} if _ROW_ID.fullmatch(key) else {"event_id": key}
     # In no order: asked for the newest alone, PostgreSQL might look for it from the end of the whole journal.
-    found = list(selectors.journal(companies=caller_of(request).companies).filter(**wanted).order_by())
+    found = list(selectors.journal(companies=sight(caller_of(request))).filter(**wanted).order_by())
     if not found:
         raise NotFound("There is no such event in the journal.")
     return max(found, key=lambda entry: entry.pk)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from apps.core.errors import Conflict, FieldError, InvalidInput, NotFound
+from apps.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, NotFound
 from apps.registry import changes, leases, lifecycle, rows
 from apps.registry.changes import Move
 from apps.registry.documents import Row
@@ -28,13 +28,33 @@ def instance_drain(*, service: str, instance_id: str, reason: str, actor: str, n
     return _decide_one(service, instance_id, lambda row: _drained(row, True, reason, actor, now), now)
 
 
-def instance_resume(*, service: str, instance_id: str, reason: str, actor: str, now: dt.datetime) -> Row:
+def instance_resume(
+    *, service: str, instance_id: str, reason: str, actor: str, now: dt.datetime, own_only: bool = False
+) -> Row:
     """Lift a drain; the instance counts again by its reports and polls.
+
+    With ``own_only`` the service itself asks, which does not undo what an operator decided.
 
     Raises:
         NotFound: no such instance.
+        NotAllowed: an operator drained it.
     """
-    return _decide_one(service, instance_id, lambda row: _drained(row, False, reason, actor, now), now)
+
+    def decide(row: Row) -> Move | None:
+        if own_only and row["draining"] and _drained_by_operator(row):
+            raise NotAllowed("An operator drained this instance, and an operator resumes it.", code="operator_drained")
+        return _drained(row, False, reason, actor, now)
+
+    return _decide_one(service, instance_id, decide, now)
+
+
+def _drained_by_operator(row: Row) -> bool:
+    """Whether it was not the service that drained an instance; also where nobody knows any more."""
+    drains = HistoryEntry.objects.filter(
+        service__name=row["service"], instance_id=row["instance_id"], change=HistoryEntry.DRAINED
+    )
+    actor = drains.order_by("-id").values_list("actor", flat=True).first()
+    return actor is None or actor.startswith("operator:")
 
 
 def instance_weigh(

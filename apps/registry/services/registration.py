@@ -74,17 +74,24 @@ def _known(declared: Mapping[str, Any], now: dt.datetime) -> tuple[int, Row | No
         if owner is None:
             owner = _new_service(service, name, declared["company_id"], now)
     if owner[1] != declared["company_id"]:
-        raise NameTaken(f"The name {name!r} is taken: choose another.")
+        raise _taken(name)
     return int(owner[0]), found[0] if found else None
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(f"The name {name!r} is taken: choose another.")
 
 
 def _new_service(cursor: CursorWrapper, name: str, company_id: int | None, now: dt.datetime) -> tuple[int, int | None]:
     cursor.execute(
         "INSERT INTO registry_service (name, company_id, notes, revision, created_at)"
-        " VALUES (%s, %s, '', 0, %s) RETURNING id, company_id",
+        " VALUES (%s, %s, '', 0, %s) ON CONFLICT (name) DO NOTHING RETURNING id, company_id",
         [name, company_id, now],
     )
-    created: tuple[int, int | None] = cursor.fetchone()
+    created: tuple[int, int | None] | None = cursor.fetchone()
+    if created is None:
+        # There is one, and it is not in sight.
+        raise _taken(name)
     return created
 
 

@@ -25,6 +25,13 @@ class Reported:
     revision: int
 
 
+class NobodyReports(NotFound):
+    """Raised when a report is about nobody who is registered, or about another company's service."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"No instance of {service!r} is registered: register again.")
+
+
 def instances_report(
     *,
     service: str,
@@ -40,7 +47,7 @@ def instances_report(
         What the caller is told.
 
     Raises:
-        NotFound: none of them is registered (any more): the client registers again.
+        NobodyReports: none of them is registered (any more): the client registers again.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         found = rows.select_rows(
@@ -50,7 +57,7 @@ def instances_report(
             lock=True,
         )
         if not found:
-            raise NotFound(f"No instance of {service!r} is registered: register again.")
+            raise NobodyReports(service)
         moves = [move for row in found if (move := _reported(row, status, actor, now))]
         changes.write_moves(cursor, moves, now=now)
         leases.renew_after_commit([(row["id"], row["lease_seconds"]) for row in found], now, only_later=True)
