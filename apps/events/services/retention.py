@@ -41,14 +41,14 @@ def journal_prune(*, now: dt.datetime) -> int:
     """
     last_kept = day_of(now) - dt.timedelta(days=settings.EVENTS_JOURNAL_DAYS)
     dropped = 0
-    for name, day in partitions.days():
+    for _, day in partitions.days():
         if day < last_kept:
-            if not partitions.drop(name):
+            if not partitions.drop(day):
                 return dropped
             dropped += 1
     with connection.cursor() as cursor:
-        # What never got a day's partition of its own is few, and goes row by row.
-        cursor.execute("DELETE FROM events_journalentry_other WHERE recorded_at < %s", [last_kept])
+        # What never got a day's partition of its own is few, and goes row by row; no other partition is that old.
+        cursor.execute("DELETE FROM events_journalentry WHERE recorded_at < %s", [last_kept])
     return dropped
 
 

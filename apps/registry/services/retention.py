@@ -67,10 +67,11 @@ def _drop_old_partitions(cursor: CursorWrapper, now: dt.datetime) -> None:
     last_kept = (now - RAW_POLLS).date()
     for (name,) in cursor.fetchall():
         found = PARTITION.fullmatch(name)
-        if found and dt.datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=dt.UTC).date() < last_kept:
-            cursor.execute(f"DROP TABLE {name}")
-    # What never got a day's partition of its own is few, and goes row by row.
-    cursor.execute("DELETE FROM registry_pollresult_other WHERE at < %s", [last_kept])
+        day = dt.datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=dt.UTC).date() if found else last_kept
+        if day < last_kept:
+            cursor.execute("SELECT registry_pollresult_drop(%s)", [day])
+    # What never got a day's partition of its own is few, and goes row by row; no other partition is that old.
+    cursor.execute("DELETE FROM registry_pollresult WHERE at < %s", [last_kept])
 
 
 def registry_prune(*, now: dt.datetime) -> Pruned:
