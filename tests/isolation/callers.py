@@ -1,0 +1,79 @@
+"""Everybody who may call in the tests of isolation: services of each company, a global one, nobody, and operators."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from django.contrib.auth.models import User
+from django.test import Client
+
+from apps.core.tenancy import system, use
+from apps.serviceauth.models import Operator
+from tests.isolation.world import ONE, TWO
+from tests.support.api import Api
+from tests.support.tokens import expired_token_for, token_for
+
+NETWORK = "10.7.0.9"
+"""Where callers come from: not this machine, so that no open hub lets them in."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody with an address book of whose things it may see, and what it may write.
+
+    ``sees`` holds companies (None: global), ``service`` is the name in whose name it speaks.
+    """
+
+    name: str
+    sees: frozenset[int | None]
+    service: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    client: Client | None = None
+    known: bool = True
+
+    def api(self) -> Api:
+        """Return what this caller calls with."""
+        return Api(self.client or Client(raise_request_exception=False))
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _operator(name: str, companies: list[int] | None) -> Client:
+    user = User.objects.create_superuser(name, password=name)
+    Operator.objects.update_or_create(user=user, defaults={"companies": companies})
+    client = Client(raise_request_exception=False)
+    client.force_login(user)
+    return client
+
+
+NOBODY: frozenset[int | None] = frozenset()
+OF_ONE: frozenset[int | None] = frozenset({None, ONE})
+OF_TWO: frozenset[int | None] = frozenset({None, TWO})
+
+MAKERS: Mapping[str, Callable[[], Caller]] = {
+    "no token": lambda: Caller("no token", NOBODY, known=False),
+    "expired": lambda: Caller(
+        "expired", NOBODY, headers=_bearer(expired_token_for("one-service", companies=[ONE], company_id=ONE)),
+        known=False,
+    ),
+    "owner": lambda: Caller(
+        "owner", OF_ONE, "one-service", _bearer(token_for("one-service", companies=[ONE], company_id=ONE))
+    ),
+    "neighbour": lambda: Caller(
+        "neighbour", OF_ONE, "one-neighbour", _bearer(token_for("one-neighbour", companies=[ONE], company_id=ONE))
+    ),
+    "other company": lambda: Caller(
+        "other company", OF_TWO, "two-service", _bearer(token_for("two-service", companies=[TWO], company_id=TWO))
+    ),
+    "global": lambda: Caller(
+        "global", frozenset({None}), "common-service", _bearer(token_for("common-service", companies=[]))
+    ),
+    "operator of two": lambda: Caller("operator of two", OF_TWO, client=_operator("olga", [TWO])),
+}  # fmt: skip
+
+
+def make(name: str) -> Caller:
+    """Return a caller, with its account, key and token, or its session."""
+    with use(system("tests make a caller")):
+        return MAKERS[name]()

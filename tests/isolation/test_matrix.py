@@ -1,0 +1,169 @@
+"""Every route, every verb, every caller, and ids of its own, another's, everybody's and nobody's.
+
+Generated from the resolver: a route that is added is in the matrix, or this fails because nobody said how to call it.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.urls import get_resolver
+
+from apps.core.tenancy import system, use
+from apps.registry.live import live
+from tests.isolation import callers
+from tests.isolation.callers import NETWORK, Caller
+from tests.isolation.world import COMPANIES, MISSING, ONE, Things, build, canary
+from tests.support.api import PREFIX
+from tests.support.database import transactional_db
+
+__all__ = ["transactional_db"]
+
+VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+PUBLIC = re.compile(r"service-auth/(token|validate|report-leak|enrol)$")
+"""Routes whose body is the credential."""
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+def routes() -> list[str]:
+    """Return the routes below ``/api/v1/``, as they are declared."""
+    found = []
+    for pattern in get_resolver().url_patterns:
+        if str(pattern.pattern) == PREFIX.lstrip("/") + "/":
+            found += [str(inner.pattern) for inner in getattr(pattern, "url_patterns", ())]
+    return sorted(set(found))
+
+
+def address(route: str, things: Things) -> str:
+    """Return the address of a route for ``things``; fails for a route that nobody said how to fill."""
+    names = _PARAMETER.findall(route)
+    if not names:
+        return f"/{route}"
+    beginning = max((start for start in things.addresses if route.startswith(start)), key=len, default=None)
+    assert beginning, f"tests/isolation/world.py does not say what {route} leads to"
+    values = things.addresses[beginning]
+    return "/" + _PARAMETER.sub(lambda match: str(values[match[1]]), route)
+
+
+def bodies(route: str, things: Things) -> Any:
+    """Return a body that is well formed for what has one, so that a refusal is about who asks."""
+    if route == "services/register":
+        port = 21_000 + (things.company or 0)
+        return {
+            "name": things.service, "version": "1.0.0", "host": "127.0.0.1", "port": port,
+            "health_check_url": f"http://127.0.0.1:{port}/health", "api_base_url": f"http://127.0.0.1:{port}/api/v1",
+        }  # fmt: skip
+    if route == "services/health":
+        return {"service_name": things.service, "status": "healthy", "instance_id": things.instance_id}
+    if route == "events/types":
+        return {"event_type": f"{things.event_type}_too", "service_name": things.service}
+    if route == "events":
+        return {"event_type": things.event_type, "service_name": things.service, "entity_type": "thing", "data": {}}
+    return {}
+
+
+@pytest.fixture
+def world(transactional_db: None) -> Iterator[dict[int | None, Things]]:
+    """The things of three companies and of everybody."""
+    yield build()
+    live.stop()
+
+
+def answer_to(caller: Caller, verb: str, path: str, sent: Any) -> Any:
+    """Send a request whose changes are undone."""
+    with transaction.atomic():
+        answer = caller.api().send(
+            verb, path, None if verb in ("GET", "HEAD", "OPTIONS") else sent,
+            headers=dict(caller.headers), REMOTE_ADDR=NETWORK,
+        )  # fmt: skip
+        if getattr(answer, "streaming", False):
+            answer.close()
+        transaction.set_rollback(True)
+    return answer
+
+
+def body_of(answer: Any) -> bytes:
+    return b"" if answer.streaming else answer.content
+
+
+def unnamed(answer: Any, things: Things) -> tuple[int, str]:
+    """Return an answer without what every answer has of its own: the names that were asked for, the request's id."""
+    text = body_of(answer).decode()
+    for values in things.addresses.values():
+        for value in values.values():
+            text = text.replace(str(value), "…")
+    for value in (things.service, things.event_type, things.instance_id, things.event_id):
+        text = text.replace(value, "…")
+    return answer.status_code, re.sub(r'"request_id":"[^"]*"', "", text)
+
+
+def assert_says_nothing_of_others(answer: Any, caller: Caller, what: str) -> None:
+    said = body_of(answer).decode() + repr(dict(answer.items()))
+    for company in COMPANIES:
+        if company not in caller.sees:
+            assert canary(company) not in said, f"{what}: {canary(company)}"
+
+
+@pytest.mark.parametrize("name", callers.MAKERS)
+@pytest.mark.timeout(240)
+def test_nothing_leaks_and_refusals_look_the_same(name: str, world: dict[int | None, Things]) -> None:
+    caller = callers.make(name)
+    asked = 0
+    with use(None):
+        for route in routes():
+            if PUBLIC.search(route):
+                continue
+            for verb in VERBS:
+                nothing = unnamed(answer_to(caller, verb, address(route, MISSING), bodies(route, MISSING)), MISSING)
+                for company in COMPANIES[:3]:
+                    things = world[company]
+                    what = f"{name}: {verb} {route} of {company}"
+                    answer = answer_to(caller, verb, address(route, things), bodies(route, things))
+                    asked += 1
+                    assert answer.status_code < 500, what
+                    assert_says_nothing_of_others(answer, caller, what)
+                    if not caller.known:
+                        assert answer.status_code == 401, what
+                    elif company not in caller.sees and _PARAMETER.search(route):
+                        assert unnamed(answer, things) == nothing, what
+    assert asked > 300
+
+
+@pytest.mark.parametrize("name", ["owner", "neighbour", "global", "other company"])
+def test_who_sees_a_thing_reads_it_and_only_its_owner_changes_it(name: str, world: dict[int | None, Things]) -> None:
+    caller = callers.make(name)
+    with use(None):
+        for company in COMPANIES:
+            things = world[company]
+            read = answer_to(caller, "GET", f"/services/{things.service}", None)
+            left = answer_to(caller, "DELETE", f"/services/{things.service}", None)
+            if company not in caller.sees:
+                assert (read.status_code, left.status_code) == (404, 404), company
+            elif things.service == caller.service:
+                assert (read.status_code, left.status_code) == (200, 204), company
+            else:
+                assert (read.status_code, left.status_code) == (200, 403), company
+
+
+def test_an_operator_of_one_company_sees_its_rows_and_global_ones_in_lists(world: dict[int | None, Things]) -> None:
+    caller = callers.make("operator of two")
+    with use(None):
+        names = {item["name"] for item in answer_to(caller, "GET", "/services", None).json()["results"]}
+    assert names == {"common-service", "common-neighbour", "two-service", "two-neighbour"}
+
+
+def test_the_world_has_something_to_leak(world: dict[int | None, Things]) -> None:
+    """The matrix proves nothing unless an operator of all companies sees every canary."""
+    from django.test import Client
+
+    client = callers._operator("everyone", None)
+    seen = ""
+    with use(system("tests")):
+        caller = Caller("everyone", frozenset(COMPANIES), client=client)
+        for path in ("/services", "/events", "/events/dead-letters", "/events/types"):
+            seen += answer_to(caller, "GET", path, None).content.decode()
+    assert all(seen.count(canary(company)) >= 3 for company in COMPANIES)
+    assert isinstance(client, Client)
+    assert world[ONE].company == ONE
