@@ -30,7 +30,7 @@ def test_no_two_are_alike() -> None:
 
 def test_scanners_find_it_in_any_text() -> None:
     key, enrolment = keys.new_key().text, keys.new_enrolment().text
-    text = f"curl -d '{{\"service_key\": \"{key}\"}}'\nXERPIUM_ENROLMENT_TOKEN={enrolment}\n"
+    text = f'curl -d \'{{"service_key": "{key}"}}\'\nXERPIUM_ENROLMENT_TOKEN={enrolment}\n'
     assert re.findall(keys.KEY_PATTERN, text) == [key]
     assert re.findall(keys.ENROLMENT_PATTERN, text) == [enrolment]
 

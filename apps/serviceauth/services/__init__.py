@@ -1,6 +1,25 @@
 """Every write of service authentication that others may ask for."""
 
+from apps.serviceauth.services.accounts import account_create, account_disable, account_enable, account_update
 from apps.serviceauth.services.authenticating import Authenticated, authenticate_key
 from apps.serviceauth.services.companies import company_learn
+from apps.serviceauth.services.enrolling import enrolment_cancel, enrolment_create, enrolment_redeem
+from apps.serviceauth.services.keys import OVERLAPS, key_disable, key_issue, key_rotate, keys_disable_idle
 
-__all__ = ["Authenticated", "authenticate_key", "company_learn"]
+__all__ = [
+    "OVERLAPS",
+    "Authenticated",
+    "account_create",
+    "account_disable",
+    "account_enable",
+    "account_update",
+    "authenticate_key",
+    "company_learn",
+    "enrolment_cancel",
+    "enrolment_create",
+    "enrolment_redeem",
+    "key_disable",
+    "key_issue",
+    "key_rotate",
+    "keys_disable_idle",
+]
