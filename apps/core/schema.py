@@ -148,7 +148,7 @@ class HubAutoSchema(AutoSchema):
         declared = getattr(self.view, "queries", {}).get(self.method.lower())
         if declared is not None:
             parameters.append(declared)
-        if self.method != "GET":
+        if self.method != "GET" and not getattr(self.view, "secret", False):
             parameters.append(_IDEMPOTENCY_KEY)
         elif self._has_etag():
             parameters += [_IF_NONE_MATCH, _ETAG]

@@ -51,7 +51,8 @@ class HubView(APIView):
     closed to everybody. ``area`` names the rows that it shows where an operator needs a permission of its own for them
     (`apps.core.scopes`). ``queries`` declares the query parameters of each verb; their values are in ``self.query``.
     ``live`` views (blocking reads, streams) carry no ETag. ``body_limit`` is in bytes; where ``body_required`` is off
-    an empty body is read as ``{}``.
+    an empty body is read as ``{}``. Answers of ``secret`` views hold secrets: no ``Idempotency-Key`` stores them, and
+    no cache may.
     """
 
     scopes: ClassVar[Mapping[str, str]] = {}
@@ -60,6 +61,7 @@ class HubView(APIView):
     live: ClassVar[bool] = False
     body_limit: ClassVar[int | None] = None
     body_required: ClassVar[bool] = True
+    secret: ClassVar[bool] = False
 
     query: dict[str, Any]
     handler: Callable[..., HttpResponseBase]
@@ -122,7 +124,8 @@ class HubView(APIView):
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def _answer(self, request: HubRequest) -> HttpResponseBase:
-        if str(request.method).lower() not in WRITES or idempotency.HEADER not in request.headers:
+        is_write = str(request.method).lower() in WRITES
+        if self.secret or not is_write or idempotency.HEADER not in request.headers:
             return self._finished(self.handler(request, *self.args, **self.kwargs))
         claim = idempotency.Claim.of(request._request, caller=_scope_of(request), body=request.body_bytes())
         return idempotency.answer_once(claim, lambda: self._finished(self.handler(request, *self.args, **self.kwargs)))
@@ -131,6 +134,8 @@ class HubView(APIView):
         """Render the answer; a read that is not live gets its ETag, or becomes a 304."""
         if isinstance(response, Response):
             response = self.finalize_response(self.request, response).render()
+        if self.secret:
+            response.headers["Cache-Control"] = "no-store"
         if response.status_code == 204:
             response.headers.pop("Content-Type", None)
         readable = isinstance(response, HttpResponse) and response.status_code == 200
