@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -43,19 +44,20 @@ HUB_PUBLIC_URL = env_url("HUB_PUBLIC_URL", f"http://127.0.0.1:{HUB_PORT}", schem
 DEMO = env_bool("DEMO", default=True)
 HUB_ADMIN_PASSWORD = env_str("HUB_ADMIN_PASSWORD", "")
 
+# While `runhub` runs, it writes the addresses of the engines that it started to hub.env, and what `manage.py` needs
+# besides to manage.env: so a `manage.py shell` or `issue_key` needs no setting.
+_running = read_env_file(HUB_DATA_DIR / "manage.env") | read_env_file(HUB_DATA_DIR / "hub.env")
+
 # --- Secrets ----------------------------------------------------------------------------------------------------------
-_made_up_pepper = None
+_secret_key, _made_up_pepper = _running.get("SECRET_KEY"), None
 if DEVELOPMENT or TESTING or sys.argv[1:2] in (["makemigrations"], ["collectstatic"], ["runhub"]):
-    SECRET_KEY = env_str("SECRET_KEY", secrets.token_urlsafe(48))
+    _secret_key = _secret_key or secrets.token_urlsafe(48)
     # Not random: every process of a development hub has to know the same one. Anybody may read this one here.
     _made_up_pepper = "1:development-only-and-therefore-no-secret"
-else:
-    SECRET_KEY = env_str("SECRET_KEY")
+SECRET_KEY = env_str("SECRET_KEY", _secret_key)
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 
 # --- Engines ----------------------------------------------------------------------------------------------------------
-# `runhub` writes the addresses of the engines that it started to hub.env, so a `manage.py shell` needs no setting.
-_running = read_env_file(HUB_DATA_DIR / "hub.env")
 DATABASE_URL = env_url(
     "DATABASE_URL",
     _running.get("DATABASE_URL", "postgresql://127.0.0.1:5432/xerpium"),
@@ -66,6 +68,14 @@ REDIS_URL = env_url(
     _running.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
     schemes=("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
 )
+# The owner of the tables makes and changes them; everything else works as a role that owns nothing, and for which
+# row-level security therefore holds (docs/decisions/0018).
+DATABASE_MIGRATION_URL = env_url(
+    "DATABASE_MIGRATION_URL",
+    _running.get("DATABASE_MIGRATION_URL", DATABASE_URL),
+    schemes=("postgresql", "postgres"),
+)
+AS_OWNER = sys.argv[1:2] in (["preparehub"], ["migrate"])
 EMBEDDED_ENGINES = not (os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"))
 
 
@@ -96,11 +106,13 @@ def database_from_url(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 0,
+        # A cursor on the server would outlive what its transaction was told of the company context.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": options,
     }
 
 
-DATABASES = {"default": database_from_url(DATABASE_URL)}
+DATABASES = {"default": database_from_url(DATABASE_MIGRATION_URL if AS_OWNER else DATABASE_URL)}
 # LISTEN and session locks need a session of their own: behind PgBouncer in transaction mode, name the server here.
 DATABASE_DIRECT_URL = env_str("DATABASE_DIRECT_URL", DATABASE_URL)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -173,6 +185,10 @@ INSTALLED_APPS = [
     "apps.core",
     "unfold",
     "unfold.contrib.filters",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "csp",
     "rest_framework",
     "drf_spectacular",
@@ -189,14 +205,17 @@ MIDDLEWARE = [
     "apps.core.requestid.RequestIdMiddleware",
     "apps.core.observation.ObservationMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.csp.PagesCSPMiddleware",
     "apps.core.addresses.PageAddressMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "apps.console.signin.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "apps.core.csp.PagesCSPMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
     {
@@ -211,6 +230,26 @@ TEMPLATES = [
         },
     }
 ]
+
+# --- Signing in -------------------------------------------------------------------------------------------------------
+LOGIN_FAILURE_LIMIT = env_int("LOGIN_FAILURE_LIMIT", 5, minimum=1, maximum=100)
+LOGIN_LOCKOUT_SECONDS = env_int("LOGIN_LOCKOUT_SECONDS", 900, minimum=1, maximum=86400)
+OPERATORS_NEED_SECOND_FACTOR = env_bool("OPERATORS_NEED_SECOND_FACTOR", default=False)
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Who fails is locked out as this person at this address: elsewhere the same person comes in, here another one does.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = LOGIN_FAILURE_LIMIT
+AXES_COOLOFF_TIME = timedelta(seconds=LOGIN_LOCKOUT_SECONDS)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "apps.console.lockout.address_of"
+AXES_USERNAME_CALLABLE = "apps.console.lockout.known_username"
+AXES_LOCKOUT_CALLABLE = "apps.console.signin.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "code", "ip_address", "next", "csrfmiddlewaretoken"]
+AXES_ENABLE_ADMIN = False  # the console has a page of its own
+AXES_DISABLE_ACCESS_LOG = True  # the audit has it
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = f"XERPIUM {urlsplit(HUB_PUBLIC_URL).hostname}"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -235,6 +274,7 @@ UNFOLD = {
     "SCRIPTS": [f"{STATIC_URL}hub/hub.js"],
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "apps.console.navigation.menu"},
     "COMMAND": {"search_callback": "apps.console.navigation.find"},
+    "ACCOUNT": {"navigation": "apps.console.navigation.account"},
     "COLORS": {
         "primary": {
             "50": "oklch(96.2% .018 272.314)",

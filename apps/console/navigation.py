@@ -12,15 +12,16 @@ from unfold.dataclasses import SearchResult
 from apps.events import selectors as events
 from apps.registry import selectors as registry
 
-__all__ = ["find", "menu"]
+__all__ = ["account", "find", "menu"]
 
 MOST_FOUND = 20
 
-TITLES = {"auth": "Operators", "serviceauth": "Access"}
+TITLES = {"auth": "Operators", "axes": "Signing in", "serviceauth": "Access"}
 ICONS = {
     "Company": "domain",
     "User": "person",
     "Group": "group",
+    "AccessAttempt": "lock_person",
 }
 
 
@@ -38,6 +39,14 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
         hub.append(_item("What changed", "admin:registry_historyentry_changelist", "history"))
     groups = [{"title": "", "items": hub}, {"title": "Events", "items": _events(request)}, *_other_apps(request)]
     return [*(group for group in groups if group["items"]), {"title": "Interfaces", "items": _documents()}]
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what an operator can do about their own account, in the menu under their name."""
+    links = [{"title": "Second factor", "link": reverse("console:second-factor")}]
+    if request.user.is_authenticated and request.user.has_usable_password():
+        links.append({"title": "Change password", "link": reverse("admin:password_change")})
+    return links
 
 
 EVENTS = (

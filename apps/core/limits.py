@@ -26,7 +26,7 @@ from apps.core.metrics import registry
 from apps.core.sources import neighbourhood, source_of
 from apps.core.windows import Rule, Store
 
-__all__ = ["admit", "attempt", "hit", "refused", "source_of"]
+__all__ = ["admit", "attempt", "failed", "hit", "neighbourhood", "refused", "source_of"]
 
 FAILURES = 10
 FAILURES_OF_SOURCE = 30
@@ -83,13 +83,13 @@ def attempt(
     try:
         _check_room(windows, mark)
     except TooManyRequests:
-        _note(kind, name, place)
+        failed(kind, name, place)
         raise
     _take(Rule(f"{kind}-attempts", ATTEMPTS), _digest(name, place))
     try:
         yield
     except wrong:
-        _note(kind, name, place)
+        failed(kind, name, place)
         _store.use(lambda store: store.forget(mark))
         for rule, subject in windows:
             _take(rule, subject)
@@ -141,9 +141,10 @@ def _too_many(rule: Rule, seconds: float) -> TooManyRequests:
     )
 
 
-def _note(kind: str, name: str, place: str) -> None:
+def failed(kind: str, name: str, source: str) -> None:
+    """Count a secret that was wrong where something else limits attempts, for metrics and the console's home page."""
     _failed.labels(kind).inc()
-    guesses.note(kind, name, place)
+    guesses.note(kind, name, neighbourhood(source))
 
 
 def _digest(*parts: str) -> str:

@@ -117,6 +117,8 @@ def configure_logging(*, development: bool, level: str) -> dict[str, Any]:
             # Each request has its own line already: only the tracebacks are news.
             "django.request": {"level": "ERROR", "filters": ["with_traceback"]},
             "django": {"handlers": [], "level": level, "propagate": True},
+            # Four lines for every sign-in; the console and the audit say it better.
+            "axes": {"level": "WARNING"},
             # Three lines for every periodic task, several tasks a second; what fails is still told.
             "celery": {"level": "WARNING"},
             "celery.apps.worker": {"level": "INFO"},  # says when the worker is ready; the supervisor waits for that
