@@ -8,12 +8,25 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerpium.settings")
 
 app = Celery("xerpium")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse(**_: Any) -> None:
+    """End the worker or beat where row-level security does not hold for the role of the hub."""
+    import django
+
+    django.setup()
+    from apps.core.postgres.refusing import refuse_unfit_role
+
+    refuse_unfit_role()
 
 
 def every(seconds: float, task: str) -> dict[str, Any]:
@@ -32,5 +45,8 @@ app.conf.beat_schedule = {
     "events: cut off what everybody is done with": every(30, "events.trim"),
     "events: make the journal's partitions of the days to come": every(3600, "events.prepare_journal"),
     "events: forget old days of the journal and old decisions": every(3600, "events.prune"),
+    "serviceauth: disable keys that nobody uses": every(3600, "serviceauth.disable_idle_keys"),
     "core: forget old idempotency keys": every(3600, "core.prune_idempotency_keys"),
+    "core: seal new entries of the audit": every(2, "core.seal_audit"),
+    "core: recompute a piece of the audit's chain": every(120, "core.check_audit"),
 }

@@ -1,8 +1,10 @@
 """What the tools of the hub store."""
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from apps.core.tenancy import Scope
 from apps.core.tenancy.models import CompanyScoped
 
 
@@ -53,10 +55,19 @@ class AuditEntry(CompanyScoped):
             models.Index(fields=["object_type", "object_id", "-id"], name="core_audit_object"),
             models.Index(fields=["actor", "-id"], name="core_audit_actor"),
             models.Index(fields=["company_id", "-id"], name="core_audit_company"),
+            models.Index(fields=["action", "-id"], name="core_audit_action"),
         ]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object_type} {self.object_id}"
+
+    @classmethod
+    def q_readable(cls, scope: Scope) -> Q:
+        """Return the condition of what ``scope`` may see: entries of its companies.
+
+        An entry without a company may be about a thing of several: it is for those who act for all.
+        """
+        return Q(company_id__in=scope.companies)
 
 
 class AuditSeal(models.Model):
@@ -73,3 +84,31 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class AuditPending(models.Model):
+    """An entry that has no seal yet; a trigger writes it together with the entry (`apps.core.sealing`)."""
+
+    entry_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.entry_id)
+
+
+class AuditCheck(models.Model):
+    """How far the chain was recomputed and found intact; one row (`apps.core.verification`)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    at = models.DateTimeField(help_text="When the chain was last looked at.")
+    position = models.BigIntegerField(default=0, help_text="The last seal of the round that is under way.")
+    intact_until = models.BigIntegerField(default=0, help_text="The last seal of the last round that found no fault.")
+    intact_hash = models.BinaryField(max_length=32, null=True, help_text="That seal's hash: the next round finds it.")
+    intact_at = models.DateTimeField(null=True)
+    fault = models.TextField(blank=True, help_text="What was found, until a whole round finds nothing.")
+    fault_in_round = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="core_audit_one_check")]
+
+    def __str__(self) -> str:
+        return self.fault or f"intact until {self.intact_until}"

@@ -18,14 +18,14 @@ def rows() -> list[tuple[str, str | None, dict[str, str]]]:
     return list(OutboxEntry.objects.order_by("id").values_list("stream", "entry_id", "fields"))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("transactional_db")
 def test_an_event_without_a_transaction_is_refused() -> None:
     with pytest.raises(transaction.TransactionManagementError, match=r"transaction\.atomic"):
         services.publish(make_event())
     assert rows() == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("transactional_db")
 def test_an_event_shares_the_fate_of_its_transaction() -> None:
     kept = make_event(1)
     with transaction.atomic():
