@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("apps.registry.urls")),
     path("api/v1/", include("apps.events.urls")),
+    path("api/v1/", include("apps.serviceauth.urls")),
     api_path("api/asyncapi", AsyncAPIView, "asyncapi"),
     path("", include("apps.core.urls")),
 ]

@@ -4,7 +4,14 @@ from apps.serviceauth.services.accounts import account_create, account_disable, 
 from apps.serviceauth.services.authenticating import Authenticated, authenticate_key
 from apps.serviceauth.services.companies import company_learn
 from apps.serviceauth.services.enrolling import enrolment_cancel, enrolment_create, enrolment_redeem
-from apps.serviceauth.services.keys import OVERLAPS, key_disable, key_issue, key_rotate, keys_disable_idle
+from apps.serviceauth.services.keys import (
+    OVERLAPS,
+    key_disable,
+    key_issue,
+    key_report_leak,
+    key_rotate,
+    keys_disable_idle,
+)
 
 __all__ = [
     "OVERLAPS",
@@ -20,6 +27,7 @@ __all__ = [
     "enrolment_redeem",
     "key_disable",
     "key_issue",
+    "key_report_leak",
     "key_rotate",
     "keys_disable_idle",
 ]

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from apps.core import audit
 from apps.core.errors import FieldError, NotFound
+from apps.core.scopes import OPERATOR_PERMISSIONS, SCOPES
 from apps.core.tenancy import Companies
 from apps.core.tenancy.context import principal
 from apps.core.tenancy.models import required_scope
@@ -18,13 +19,18 @@ __all__ = ["companies_of", "giver", "handing_on_faults", "locked", "record", "to
 
 
 def giver() -> Giver:
-    """Return what the running code may hand on: a caller no more than it has, the hub itself everything.
+    """Return what the running code may hand on: an operator no more than he has, the hub itself everything.
+
+    Scopes for which the console has no permission (menus, pages) are about a service's own: whoever may make accounts
+    may hand them on.
 
     Raises:
         NoCompanyContext: nobody said for which companies it runs.
     """
-    who = principal()
-    return Giver(required_scope(ServiceAccount), who.scopes if who else "*")
+    who, scope = principal(), required_scope(ServiceAccount)
+    if who is None or who.scopes == "*":
+        return Giver(scope, "*")
+    return Giver(scope, who.scopes | (SCOPES.keys() - OPERATOR_PERMISSIONS.keys()))
 
 
 def handing_on_faults(account: ServiceAccount, scopes: Collection[str]) -> list[FieldError]:

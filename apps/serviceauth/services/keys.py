@@ -4,17 +4,19 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from apps.core.errors import Conflict, FieldError, InvalidInput, NotFound
-from apps.core.tenancy import Companies
+from apps.core.tenancy import Companies, system, use
 from apps.serviceauth.grants import is_within, network_faults, normal_networks
 from apps.serviceauth.keys import new_key
 from apps.serviceauth.models import Revocation, ServiceAccount, ServiceKey
 from apps.serviceauth.services import peppers
+from apps.serviceauth.services.authenticating import find_key
 from apps.serviceauth.services.granting import (
     companies_of,
     handing_on_faults,
@@ -30,6 +32,7 @@ __all__ = [
     "OVERLAPS",
     "key_disable",
     "key_issue",
+    "key_report_leak",
     "key_rotate",
     "keys_disable_idle",
     "live_keys",
@@ -41,6 +44,8 @@ OVERLAPS = tuple(dt.timedelta(hours=hours) for hours in (0, 1, 24, 7 * 24, 30 * 
 """For how long an old key may stay good beside the one that replaces it; an operator picks."""
 LEAKED = "reported as leaked"
 _LONGEST_LIFE = dt.timedelta(days=3660)
+
+_log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -154,6 +159,22 @@ def key_disable(*, key: ServiceKey, reason: str, actor: str, now: dt.datetime) -
     )
     void_tokens(Revocation.KEY, key.key_id, reason=reason, actor=actor)
     return True
+
+
+def key_report_leak(*, text: str, source: str, now: dt.datetime) -> ServiceKey | None:
+    """Disable the key that ``text`` is, because somebody found it; return it, or None for what is no key of this hub.
+
+    Whoever has the whole key may do that: everything else that can be done with it is worse.
+    """
+    with use(system("a key was reported as leaked")), transaction.atomic():
+        key = find_key(text)
+        if key is None:
+            _log.warning("unknown_key_reported", source=source)
+            return None
+        if key_disable(key=key, reason=LEAKED, actor=f"somebody at {source}", now=now):
+            _log.error("key_reported_as_leaked", key_id=key.key_id, account=key.account.name, source=source)
+        key.refresh_from_db()
+        return key
 
 
 def keys_disable_idle(*, now: dt.datetime, actor: str = "hub") -> int:

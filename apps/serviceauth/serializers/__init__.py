@@ -1,0 +1,1 @@
+"""What the routes of service authentication take and answer."""
