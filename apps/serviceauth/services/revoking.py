@@ -1,0 +1,85 @@
+"""Revoking tokens before they end: one, or all of a key, an account or a person.
+
+In every process of the hub it counts within a second; services that verify offline ask for the list every 30 seconds
+(`REVOCATIONS_MAX_AGE`), and while they cannot, no token outlives TOKEN_LIFETIME_SECONDS.
+"""
+
+import datetime as dt
+from hashlib import sha256
+
+from apps.core import audit
+from apps.core.tenancy import system, use
+from apps.serviceauth.models import Revocation
+from apps.serviceauth.services.signing import LONGEST_LIFETIME
+from apps.serviceauth.tokens import SKEW_SECONDS, Claims
+from apps.serviceauth.trust import trust
+
+__all__ = [
+    "REVOCATIONS_MAX_AGE",
+    "revocation_mark",
+    "revocations_prune",
+    "revoke_account",
+    "revoke_key",
+    "revoke_token",
+    "revoke_user",
+]
+
+REVOCATIONS_MAX_AGE = 30
+"""Seconds after which who verifies offline asks again."""
+
+
+def revoke_token(claims: Claims, *, reason: str, actor: str, now: dt.datetime) -> None:
+    """Revoke one token, by its ``jti``."""
+    ends = dt.datetime.fromtimestamp(claims.expires_at, dt.UTC)
+    _revoke(Revocation.TOKEN, claims.token_id, reason, actor, now, expires_at=ends, before=ends)
+
+
+def revoke_key(key_id: str, *, reason: str, actor: str, now: dt.datetime) -> None:
+    """Revoke every token that a service key got until now."""
+    _revoke(Revocation.KEY, key_id, reason, actor, now)
+
+
+def revoke_account(name: str, *, reason: str, actor: str, now: dt.datetime) -> None:
+    """Revoke every token that an account got until now, those with which it acts for a person included."""
+    _revoke(Revocation.ACCOUNT, name, reason, actor, now)
+
+
+def revoke_user(user_id: int, *, reason: str, actor: str, now: dt.datetime) -> None:
+    """Revoke every token that acts for a person until now, whichever service has it."""
+    _revoke(Revocation.USER, str(user_id), reason, actor, now)
+
+
+def revocations_prune(*, now: dt.datetime) -> int:
+    """Forget revocations of which every token has ended anyway; return how many."""
+    count, _ = Revocation.objects.filter(expires_at__lte=now).delete()
+    return count
+
+
+def revocation_mark(kind: str, subject: str) -> str:
+    """Return what the list of revocations calls ``subject``: who has the token can tell, nobody else can read it."""
+    return sha256(f"{kind}\0{subject}".encode()).hexdigest()
+
+
+def _revoke(
+    kind: str,
+    subject: str,
+    reason: str,
+    actor: str,
+    now: dt.datetime,
+    *,
+    expires_at: dt.datetime | None = None,
+    before: dt.datetime | None = None,
+) -> None:
+    ends = now + LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
+    Revocation.objects.create(
+        kind=kind,
+        subject=subject,
+        issued_before=before or now,
+        reason=reason[:200],
+        created_at=now,
+        created_by=actor[:200],
+        expires_at=expires_at or ends,
+    )
+    with use(system("audit of a revocation")):
+        audit.record(f"{kind}_revoked", kind, subject, after={"reason": reason})
+    trust.expire()
