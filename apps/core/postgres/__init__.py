@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, with a cheaper check of pooled connections (`base`)."""
+"""Django's PostgreSQL backend, which tells PostgreSQL whose rows may be seen (`base`)."""

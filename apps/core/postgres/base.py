@@ -1,5 +1,8 @@
 """The database backend that the setting ``ENGINE`` names.
 
+It tells PostgreSQL whose rows may be seen (`apps.core.tenancy`), with the first statement of each transaction and for
+that transaction only: a pooled connection, PgBouncer's in transaction mode included, remembers nothing of it.
+
 A restart of PostgreSQL breaks every connection in the pool. Checking each before every use finds that out, and costs
 one more round trip for every request; checking one at most once a second finds it out as well.
 """
@@ -14,7 +17,7 @@ from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from apps.core.postgres.scoped import ScopedCursor, forget_scope
+from apps.core.postgres.scoped import NOTHING, ScopedCursor, Told
 
 CHECK_SECONDS = 1.0
 
@@ -42,18 +45,11 @@ def check_now_and_then(pool: "ConnectionPool[Any]", connection: "Connection[Any]
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's own, whose pool checks with `check_now_and_then` and whose cursors tell the scope (`scoped`)."""
+    """Django's own, which tells PostgreSQL the scope, and whose pool checks with `check_now_and_then`."""
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> "Connection[Any]":
-        """Return a connection whose cursors tell PostgreSQL the scope of the running code."""
-        connection: Connection[Any] = super().get_new_connection(conn_params)
-        connection.cursor_factory = ScopedCursor
-        return connection
-
-    def _savepoint_rollback(self, sid: str) -> None:
-        super()._savepoint_rollback(sid)
-        if self.connection is not None:
-            forget_scope(self.connection)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._told = Told()
 
     @property
     def pool(self) -> "ConnectionPool[Any] | None":
@@ -62,3 +58,31 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if pool is not None:
             pool._check = partial(check_now_and_then, pool)
         return pool  # type: ignore[no-any-return]  # as above
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what psycopg connects with: Django's own, and our cursor."""
+        return super().get_connection_params() | {"cursor_factory": ScopedCursor}
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Return a cursor that tells PostgreSQL the scope; one with a ``name`` lives on the server and never would.
+
+        Raises:
+            NotSupportedError: for a cursor on the server (see ``DISABLE_SERVER_SIDE_CURSORS``).
+        """
+        if name:
+            raise base.Database.NotSupportedError("cursors on the server know no scope")
+        cursor = super().create_cursor()
+        cursor.told = self._told
+        return cursor
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        self._told.words = NOTHING
+        super()._set_autocommit(autocommit)
+
+    def _commit(self) -> None:
+        self._told.words = NOTHING
+        super()._commit()
+
+    def _rollback(self) -> None:
+        self._told.words = NOTHING
+        super()._rollback()

@@ -4,116 +4,136 @@ The scope travels with the first statement of each transaction, in the same roun
 nothing is left on a connection that goes back to its pool, or to PgBouncer's.
 """
 
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Self, cast
 
-from django.db.backends.postgresql.base import Cursor
+import psycopg
+from django.db.backends.postgresql import base
 from psycopg import sql
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from apps.core.tenancy.context import Scope, current
 
-if TYPE_CHECKING:
-    from psycopg import Connection
+__all__ = ["NOTHING", "ScopedCursor", "Told", "announcement"]
 
-__all__ = ["ScopedCursor", "forget_scope", "scope_statement", "tell_scope"]
+NOTHING = "SET LOCAL xerpium.scope = ''; "
+"""Unset, as a transaction begins: no rows."""
+UNKNOWN = ""
+# What may not share a transaction with another statement; it needs to see no row.
+_ALONE = ("VACUUM", "CREATE", "DROP", "ALTER", "REINDEX", "CLUSTER", "CHECKPOI", "COMMIT", "END", "ABORT")
 
-COMPANIES = "xerpium.companies"
-GLOBAL_WRITES = "xerpium.global_writes"
-_UNKNOWN = object()
 
+@lru_cache(maxsize=1024)
+def announcement(scope: Scope | None) -> str:
+    """Return the statements that tell PostgreSQL of ``scope`` until the transaction ends; see `apps.core.tenancy.rls`.
 
-def scope_statement(scope: Scope | None) -> str:
-    """Return the SQL that makes ``scope`` that of the running transaction; None hides everything.
-
-    Companies are written ``*`` or as PostgreSQL writes an array, ``{1,2}``; an empty text is no scope at all.
+    ``SET LOCAL`` is no query: it takes no snapshot, so that an isolation level may still be chosen after it.
     """
-    companies, writes = "", ""
-    if scope is not None:
-        numbers = scope.companies
-        companies = "*" if numbers == "*" else "{" + ",".join(str(int(number)) for number in sorted(numbers)) + "}"
-        writes = "on" if scope.writes_global else "off"
-    return f"SELECT set_config('{COMPANIES}','{companies}',true),set_config('{GLOBAL_WRITES}','{writes}',true)"
+    if scope is None:
+        return NOTHING
+    if scope.companies == "*":
+        return "SET LOCAL xerpium.scope = 'everything'; "
+    word = "global" if scope.writes_global else "own"
+    numbers = ",".join(str(int(number)) for number in sorted(scope.companies))
+    return f"SET LOCAL xerpium.scope = '{word}'; SET LOCAL xerpium.companies = '{{{numbers}}}'; "
 
 
-def tell_scope(connection: "Connection[Any]") -> None:
-    """Tell the transaction that runs on ``connection`` the present scope, for statements that no `ScopedCursor` sends.
+class Told:
+    """What PostgreSQL has been told in the present transaction of one connection, as `announcement` words it."""
 
-    Outside of a transaction this does nothing: what is told there is forgotten at once.
+    __slots__ = ("words",)
+
+    def __init__(self) -> None:
+        self.words = NOTHING
+
+
+class ScopedCursor(base.Cursor):  # type: ignore[misc]  # made by Django for either version of psycopg
+    """Django's own, which sends the scope of the running code in front of a statement where PostgreSQL lacks it.
+
+    Both travel in one string, which the simple query protocol takes for one transaction: no round trip is added.
     """
-    if connection.info.transaction_status == TransactionStatus.IDLE and connection.autocommit:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
 
-
-def forget_scope(connection: "Connection[Any]") -> None:
-    """Tell the scope anew with the next statement: what was told may have been rolled back with a savepoint."""
-    vars(connection)["_told_scope"] = _UNKNOWN
-
-
-class ScopedCursor(Cursor):  # type: ignore[misc]  # made by Django for either version of psycopg
-    """Django's cursor, which binds on the client: so a scope and a statement are one text and one round trip."""
+    told: Told | None = None
+    """Set on the cursors that Django opens; what a pool asks its connections is about no rows."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        """Execute a statement in the scope of the running code."""
-        telling = self._untold()
-        if telling is None:
-            return cast(Self, super().execute(query, params, **options))
-        if self._conn._pipeline is not None:
-            # There a text holds one statement; both are one transaction, and go together.
-            with Cursor(self._conn) as first:
-                first.execute(telling)
-            return cast(Self, super().execute(query, params, **options))
-        super().execute(_joined(telling, query), params, **options)
-        self.nextset()
+        """Execute ``query`` in the scope of the running code."""
+        if self.told is None:
+            return super().execute(query, params, **options)
+        words = self._missing(query)
+        if not words:
+            return super().execute(query, params, **options)
+        if self._in_pipeline:
+            self._tell(words)
+            return super().execute(query, params, **options)
+        super().execute(_joined(words, query), params, **options)
+        for _ in range(words.count(";")):
+            self.nextset()
+        self.told.words = words
         return self
 
-    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
-        """Execute a statement for many values, as one transaction."""
-        telling = self._untold()
-        if telling is None:
-            super().executemany(query, params_seq, **options)
-        elif self._conn.autocommit:
-            with self._conn.transaction():
-                super().execute(telling)
-                super().executemany(query, params_seq, **options)
-        else:
-            super().execute(telling)
+    def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
+        """Execute ``query`` for each of ``params_seq``, all in one transaction."""
+        with self._told_transaction():
             super().executemany(query, params_seq, **options)
 
-    def copy(self, statement: Any, params: Any = None, **options: Any) -> Any:
-        """Copy from or to a table, inside of a transaction.
+    @contextmanager
+    def copy(self, *args: Any, **options: Any) -> "Iterator[psycopg.Copy]":
+        """Copy rows in or out in the scope of the running code."""
+        with self._told_transaction(), super().copy(*args, **options) as copy:
+            yield copy
 
-        Raises:
-            RuntimeError: there is none, so that the scope could not be told.
-        """
-        telling = self._untold()
-        if telling is not None:
-            if self._conn.autocommit:
-                raise RuntimeError("COPY runs inside of transaction.atomic(): the scope is told to a transaction.")
-            super().execute(telling)
-        return super().copy(statement, params, **options)
+    @property
+    def _in_pipeline(self) -> bool:
+        return self.connection.pgconn.pipeline_status != PipelineStatus.OFF
 
-    def _untold(self) -> str | None:
-        """Return what the transaction must be told first, and take it for told; None when it knows."""
-        connection = self._conn
-        status = connection.info.transaction_status
+    def _missing(self, query: Any) -> str:
+        """Return what has to be said before ``query``; nothing where PostgreSQL knows, or need not know."""
+        told = cast(Told, self.told)
+        status = self.connection.pgconn.transaction_status
         if status == TransactionStatus.INERROR:
-            return None  # it takes nothing but its rollback
-        state = vars(connection)
-        scope = current()
-        # In autocommit each statement is its own transaction, and so is each before BEGIN was sent.
-        alone = connection.autocommit and status != TransactionStatus.INTRANS
-        known = None if alone or status == TransactionStatus.IDLE else state.get("_told_scope")
-        if known is scope or known == scope:
-            return None
-        state["_told_scope"] = scope
-        return scope_statement(scope)
+            told.words = UNKNOWN  # what comes now goes back to a savepoint, or fails
+            return ""
+        word = query[:40].lstrip()[:8].upper() if isinstance(query, str) else ""
+        if word == "ROLLBACK":
+            told.words = UNKNOWN  # settings go back to what they were at the savepoint
+            return ""
+        # In a pipeline the status is that of the last answer; the transaction began with it, and `told` knows that.
+        if status == TransactionStatus.IDLE and not self._in_pipeline:
+            told.words = NOTHING
+            if self.connection.autocommit and word.startswith(_ALONE):
+                return ""
+        words = announcement(current())
+        return "" if words == told.words else words
+
+    @contextmanager
+    def _told_transaction(self) -> Iterator[None]:
+        words = "" if self.told is None else self._missing("")
+        if not words:
+            yield
+        elif self.connection.autocommit and self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            with self.connection.transaction():
+                self._tell(words)
+                yield
+        else:
+            self._tell(words)
+            yield
+
+    def _tell(self, words: str) -> None:
+        """Send ``words`` by themselves, statement by statement: a pipeline takes no other."""
+        if self._in_pipeline and self.connection.autocommit:
+            raise psycopg.NotSupportedError("a pipeline needs a transaction: what PostgreSQL is told ends with it")
+        with self.connection.cursor() as cursor:
+            for statement in words.split("; ")[:-1]:
+                cursor.execute(statement)
+        cast(Told, self.told).words = words
 
 
-def _joined(telling: str, query: Any) -> Any:
-    if isinstance(query, bytes):
-        return telling.encode() + b";" + query
+def _joined(words: str, query: Any) -> Any:
     if isinstance(query, str):
-        return f"{telling};{query}"
-    return sql.SQL(telling + ";") + query  # type: ignore[operator]  # psycopg's Composable
+        return words + query
+    if isinstance(query, bytes):
+        return words.encode() + query
+    return sql.SQL(words) + query  # type: ignore[arg-type]  # our own text
