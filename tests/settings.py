@@ -7,6 +7,8 @@ os.environ.setdefault("HUB_OPEN", "1")
 
 from xerpium.settings import *  # noqa: F403
 
+if TESTING:  # noqa: F405  # and no process that a test has started, which is the hub's
+    DATABASES = {"default": database_from_url(DATABASE_MIGRATION_URL)}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
 # The hub does not need the SDK's app for Django services; its tests do.

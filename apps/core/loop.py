@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from apps.core import redis
+from apps.core.postgres.refusing import refuse_unfit_role
 
 __all__ = ["OUTAGES", "RunForever", "StopFlag"]
 
@@ -92,6 +93,11 @@ class RunForever(BaseCommand):
     def end(self) -> str:
         """Let go of what is held and return the closing summary; called once, also after a failure."""
         return ""
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run as a process of its own, which refuses to work as a role for which row-level security does not hold."""
+        refuse_unfit_role()
+        super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run `step` until a signal comes; with ``--once`` until nothing is left, and an outage is then an error."""

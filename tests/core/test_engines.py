@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from apps.core.engines import Postgres, Redis, StartError, base, free_port, ports
+from apps.core.engines import postgres as postgres_module
 from tests.support.engines import started, stop
 from tests.support.wait import wait_until
 
@@ -40,9 +41,21 @@ def query(engine: Postgres, statement: str) -> object:
         return connection.execute(statement).fetchone()[0]
 
 
-def test_the_hubs_role_is_no_superuser_and_its_database_is_utf_8(postgres):
+def roles(engine: Postgres) -> dict[str, tuple[bool, ...]]:
+    """Return which roles there are, and whether each is a superuser, sees all rows, makes databases, makes roles."""
+    with psycopg.connect(engine.url) as connection:
+        rows = connection.execute("SELECT rolname, rolsuper, rolbypassrls, rolcreatedb, rolcreaterole FROM pg_roles")
+        return {name: tuple(rights) for name, *rights in rows if name.startswith("xerpium")}
+
+
+def test_the_hubs_roles_are_no_superusers_and_its_database_is_utf_8(postgres):
     with started(postgres):
-        assert query(postgres, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+        assert roles(postgres) == {
+            "xerpium": (False, False, True, False),
+            "xerpium_app": (False, False, False, False),
+        }
+        with psycopg.connect(postgres.owner_url) as owner, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            owner.execute("SET ROLE xerpium_app")
         assert query(postgres, "SHOW server_encoding") == "UTF8"
         assert query(postgres, "SHOW timezone") == "UTC"
 
@@ -50,9 +63,42 @@ def test_the_hubs_role_is_no_superuser_and_its_database_is_utf_8(postgres):
 def test_postgres_takes_nobody_without_the_password(postgres):
     with started(postgres):
         with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(postgres.url.replace(PASSWORD, "guess"))
+            psycopg.connect(postgres.owner_url.replace(PASSWORD, "guess"))
         with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(postgres.url.replace("xerpium:", "postgres:").replace(PASSWORD, ""))
+            psycopg.connect(postgres.owner_url.replace("xerpium:", "postgres:").replace(PASSWORD, ""))
+
+
+def test_who_knows_the_application_roles_password_does_not_know_the_owners(postgres):
+    assert PASSWORD not in postgres.url
+    with started(postgres):
+        for role in ("xerpium", "postgres"):
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                psycopg.connect(postgres.url.replace("xerpium_app:", f"{role}:"))
+
+
+def test_a_data_directory_of_an_earlier_version_gets_the_application_role(postgres):
+    with started(postgres) as process:
+        before = roles(postgres)
+        process.kill()  # so that the role has to be made over a recovery
+        process.wait()
+    (postgres.directory / "postmaster.pid").unlink()
+    single = [postgres_module.binary("postgres"), "--single", "-D", str(postgres.directory), "postgres"]
+    drop = "DROP ROLE xerpium_app\n"
+    subprocess.run(base.as_stand_in(single), input=drop, text=True, check=True, capture_output=True)
+    (postgres.directory / postgres_module.ROLES).unlink()
+    with started(postgres):
+        assert roles(postgres) == before
+
+
+def test_the_role_is_made_once(postgres, monkeypatch):
+    postgres.prepare()
+    monkeypatch.setattr(postgres_module, "binary", lambda name: "/bin/false")
+    postgres.prepare()
+
+
+def test_a_statement_that_fails_is_no_silent_success(postgres):
+    with pytest.raises(StartError, match='role "nobody" does not exist'):
+        postgres_module._run_alone(postgres.directory, ["ALTER ROLE nobody LOGIN"])
 
 
 def test_a_killed_postgres_starts_again_with_what_it_had_committed(postgres):

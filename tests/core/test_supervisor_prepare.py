@@ -6,7 +6,7 @@ import threading
 import psycopg
 import pytest
 from django.conf import settings
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from apps.core import redis
@@ -28,8 +28,9 @@ def test_the_first_operator_is_created_once_and_keeps_the_password(settings):
     assert CREATED in prepare().splitlines()
     settings.HUB_ADMIN_PASSWORD = "another one"
     assert CREATED not in prepare()
-    assert authenticate(username="admin", password="the first one").is_superuser
-    assert get_user_model().objects.count() == 1
+    (operator,) = get_user_model().objects.all()
+    assert (operator.username, operator.is_superuser) == ("admin", True)
+    assert operator.check_password("the first one")
 
 
 @pytest.mark.django_db
@@ -72,7 +73,7 @@ def test_two_preparations_take_turns():
 
 
 def waiting_for_the_lock() -> int:
-    with psycopg.connect(settings.DATABASE_DIRECT_URL) as connection:
+    with psycopg.connect(settings.DATABASE_MIGRATION_URL) as connection:
         statement = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         return connection.execute(statement).fetchone()[0]
 
@@ -85,6 +86,7 @@ def test_a_redis_that_is_away_is_one_sentence_with_the_setting(monkeypatch):
 
 
 def test_a_postgres_that_is_away_is_one_sentence_with_the_setting(settings):
-    settings.DATABASE_DIRECT_URL = f"postgresql://127.0.0.1:{free_port()}/xerpium"
-    with pytest.raises(CommandError, match=r"^PostgreSQL cannot be used \(.*\): start it, or change DATABASE_URL\.$"):
+    settings.DATABASE_MIGRATION_URL = f"postgresql://127.0.0.1:{free_port()}/xerpium"
+    words = r"^PostgreSQL cannot be used \(.*\): start it, or change DATABASE_MIGRATION_URL\.$"
+    with pytest.raises(CommandError, match=words):
         prepare()

@@ -2,7 +2,9 @@
 
 PostgreSQL and Redis start once per run, from their wheels, in a temporary directory and on ports of their own; under
 xdist the controller starts them. pytest-django gives each worker a database, this plugin gives it a Redis database.
-With DATABASE_URL or REDIS_URL set, that server is used instead; the Redis database it names has to be empty.
+With DATABASE_URL or REDIS_URL set, that server is used instead; the Redis database it names has to be empty. The tests
+work as the owner of their tables (DATABASE_MIGRATION_URL): forced, row-level security counts for it as well. Processes
+that they start are the hub's, and work as the role of DATABASE_URL.
 """
 
 import os
@@ -44,8 +46,9 @@ def choose_engines(parent: Path) -> list[Engine]:
     chosen: list[Engine] = []
     directory = parent / f"xerpium-tests-{secrets.token_hex(6)}"
     if not os.environ.get("DATABASE_URL"):
-        chosen.append(Postgres(directory / "postgres", free_port(), PASSWORD, max_connections=300, durable=False))
-        os.environ["DATABASE_URL"] = chosen[-1].url
+        postgres = Postgres(directory / "postgres", free_port(), PASSWORD, max_connections=300, durable=False)
+        chosen.append(postgres)
+        os.environ |= {"DATABASE_URL": postgres.url, "DATABASE_MIGRATION_URL": postgres.owner_url}
     if not os.environ.get("REDIS_URL"):
         chosen.append(Redis(directory / "redis", free_port(), PASSWORD, databases=64, durable=False))
         os.environ["REDIS_URL"] = chosen[-1].url

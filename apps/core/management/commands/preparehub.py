@@ -55,10 +55,12 @@ def sole_preparation() -> Iterator[None]:
         CommandError: PostgreSQL does not answer.
     """
     try:
-        connection = psycopg.connect(settings.DATABASE_DIRECT_URL, autocommit=True, connect_timeout=5)
+        connection = psycopg.connect(settings.DATABASE_MIGRATION_URL, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError as error:
         cause = " ".join(str(error).split())
-        raise CommandError(f"PostgreSQL cannot be used ({cause}): start it, or change DATABASE_URL.") from error
+        raise CommandError(
+            f"PostgreSQL cannot be used ({cause}): start it, or change DATABASE_MIGRATION_URL."
+        ) from error
     with connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         yield
