@@ -12,10 +12,11 @@ from django.conf import settings
 from xerpium.wsgi import application as wsgi_application
 
 # isort: split
-from apps.core.asgi import Application, Receive, Scope, Send
+from apps.core.asgi import Application, Receive, Scope, Send, bearer_token
 from apps.core.bridge import Bridge
 from apps.core.quick import Quick
 from apps.registry.edge import RegistryEdge
+from apps.serviceauth import verifying
 
 DJANGO_THREADS = 12
 MEMORY_THREADS = 2
@@ -38,15 +39,24 @@ class Lanes:
 
 
 def is_answered_from_memory(scope: Scope) -> bool:
-    """Whether neither an engine nor a change has to be waited for: a probe, a look-up without a session or a token."""
+    """Whether neither an engine nor a change has to be waited for: a probe, or a look-up without a session.
+
+    Of look-ups with a token those whose token this process knows to be good: to find out about another may take a
+    database.
+    """
     path = scope["path"].removesuffix("/")
     if scope["method"] not in ("GET", "HEAD"):
         return False
     if path == "/health/live":
         return True
     is_lookup = SERVICES in (path, path.rpartition("/")[0])
-    who_asks = {name for name, _ in scope["headers"]} & {b"cookie", b"authorization"}
-    return is_lookup and not who_asks and b"wait" not in scope["query_string"]
+    if not is_lookup or b"wait" in scope["query_string"]:
+        return False
+    asking = {name: value for name, value in scope["headers"] if name in (b"cookie", b"authorization")}
+    if not asking:
+        return True
+    token = bearer_token(asking.get(b"authorization", b""))
+    return b"cookie" not in asking and token is not None and verifying.verify_cached(token) is not None
 
 
 class Hub:

@@ -39,7 +39,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = (*DjangoUserAdmin.list_display, "second_factor")
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "second_factor")
     actions = ("remove_second_factor",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:

@@ -4,6 +4,7 @@ A fast route answers only what it is sure of. Everything else it leaves to its o
 credentials, headers that it does not know.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.access import may_enter_open
+from apps.core.csp import STRICT
 from apps.core.requestid import request_id_of
 
 Scope = MutableMapping[str, Any]
@@ -21,18 +23,56 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON = (b"content-type", b"application/json")
-# What Django's middleware puts on every answer of the API; a test holds both to the same.
+# What Django's middleware puts on every answer of the API, over TLS one more; a test holds both to the same.
 SECURITY: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", STRICT.encode()),
 )
 LARGEST_BODY = 65_536
 
-_LEFT_TO_DJANGO = frozenset(
-    {b"authorization", b"cookie", b"forwarded", b"via", b"x-real-ip", b"idempotency-key", b"expect", b"origin"}
-)
+_LEFT_TO_DJANGO = frozenset({b"cookie", b"idempotency-key", b"expect", b"origin"})
+# Without a token each of them keeps the caller of an open hub outside.
+_FORWARDED = frozenset({b"forwarded", b"via", b"x-real-ip"})
+# RFC 6750, 2.1: the scheme's name is in any case, the token of these characters.
+_BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/-]+=*)")
+
+
+def bearer_token(authorization: bytes) -> bytes | None:
+    """Return the token in the value of an ``Authorization`` header; None when it is of another kind."""
+    match = _BEARER.fullmatch(authorization)
+    return match[1] if match else None
+
+
+def is_secure(scheme: str, forwarded_proto: bytes | None) -> bool:
+    """Return whether a request came over TLS, by what Django goes by: the connection, or a proxy that is believed."""
+    header = settings.SECURE_PROXY_SSL_HEADER
+    if header is not None and forwarded_proto is not None:
+        return bool(forwarded_proto.decode("latin-1").split(",", 1)[0].strip() == header[1])
+    return scheme == "https"
+
+
+def security_headers(*, secure: bool) -> tuple[Header, ...]:
+    """Return what Django's middleware puts on every answer of the API."""
+    return (*SECURITY, (b"strict-transport-security", _transport_security())) if _wants_hsts(secure) else SECURITY
+
+
+def must_redirect(*, secure: bool) -> bool:
+    """Return whether Django would send the caller to the address with ``https``."""
+    return bool(settings.SECURE_SSL_REDIRECT and not secure)
+
+
+def _wants_hsts(secure: bool) -> bool:
+    return bool(secure and settings.SECURE_HSTS_SECONDS)
+
+
+def _transport_security() -> bytes:
+    parts = [f"max-age={settings.SECURE_HSTS_SECONDS}"]
+    parts += ["includeSubDomains"] if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else []
+    parts += ["preload"] if settings.SECURE_HSTS_PRELOAD else []
+    return "; ".join(parts).encode()
 
 
 class Request:
@@ -42,17 +82,26 @@ class Request:
         method: the verb.
         path: the path without a trailing slash.
         headers: by lower-case name; of a repeated one the last.
-        usable: whether a fast route may answer at all.
+        token: of a request with ``Authorization: Bearer …``, which it stands for; None without.
+        usable: whether a fast route may answer at all; one with a ``token`` only if that is good.
     """
 
-    __slots__ = ("headers", "method", "path", "receive", "scope", "send", "usable")
+    __slots__ = ("headers", "method", "path", "receive", "scope", "secure", "send", "token", "usable")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self.send = scope, receive, send
         self.method: str = scope["method"]
         self.path: str = scope["path"].removesuffix("/")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.token: bytes | None = None
+        self.secure = is_secure(scope.get("scheme", "http"), self.headers.get(b"x-forwarded-proto"))
         self.usable = self._is_usable()
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether somebody stands between the caller and the hub, or says so."""
+        headers = self.headers
+        return not _FORWARDED.isdisjoint(headers) or any(name.startswith(b"x-forwarded-") for name in headers)
 
     @property
     def peer(self) -> str:
@@ -67,9 +116,13 @@ class Request:
 
     def _is_usable(self) -> bool:
         headers = self.headers
-        if not _LEFT_TO_DJANGO.isdisjoint(headers):
+        if not _LEFT_TO_DJANGO.isdisjoint(headers) or must_redirect(secure=self.secure):
             return False
-        if any(name.startswith(b"x-forwarded-") for name in headers):
+        if b"authorization" in headers:
+            self.token = bearer_token(headers[b"authorization"])
+            is_one = sum(name == b"authorization" for name, _ in self.scope["headers"]) == 1
+            return self.token is not None and is_one
+        if self.is_forwarded:
             return False
         return may_enter(self.peer, headers.get(b"host", b""), headers.get(b"sec-fetch-site", b""))
 
@@ -77,7 +130,7 @@ class Request:
         """Return the headers of every answer: the request's id, and the browser's instructions."""
         given = self.headers.get(b"x-request-id")
         request_id = request_id_of(given.decode("latin-1") if given else None)
-        return [(b"x-request-id", request_id.encode()), *SECURITY]
+        return [(b"x-request-id", request_id.encode()), *security_headers(secure=self.secure)]
 
     async def body(self) -> bytes | None:
         """Return the whole body, or None when it is not declared as JSON of a modest size (nothing is read then)."""

@@ -14,17 +14,24 @@ from typing import NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from apps.core.asgi import may_enter
+from apps.core.asgi import bearer_token, is_secure, may_enter, must_redirect
 
 Header = tuple[bytes, bytes]
 
 REQUEST_END = b"\r\n\r\n"
-LONGEST = 2048
+LONGEST = 4096
 # Headers that ask for nothing a ready answer could lack. A request with any other goes the ordinary way.
 _PLAIN = frozenset(
     {
         b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"connection", b"host", b"if-none-match",
         b"pragma", b"sec-fetch-site", b"user-agent",
+    }
+)  # fmt: skip
+# With a token it does not matter which way a request came: proxies add these.
+_PLAIN_WITH_TOKEN = _PLAIN | frozenset(
+    {
+        b"authorization", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port",
+        b"x-forwarded-proto", b"x-real-ip",
     }
 )  # fmt: skip
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?[ \t]*")
@@ -34,7 +41,19 @@ class PlainGet(NamedTuple):
     """What a ready answer has to know of a plain request."""
 
     path: bytes
+    if_none_match: bytes | None = None
+    token: bytes | None = None
+    """What it carries, not verified; whoever answers has to find out what it is worth. None: an open hub's caller."""
+    secure: bool = False
+    """Whether it came over TLS."""
+
+
+class _Judged(NamedTuple):
+    """What a header block says that matters; a block that is not plain is None instead."""
+
     if_none_match: bytes | None
+    token: bytes | None
+    forwarded_proto: bytes | None
 
 
 Quick = Callable[[PlainGet], tuple[bytes, bytes] | None]
@@ -60,7 +79,7 @@ class QuickProtocol(HttpToolsProtocol):
         # A client that does not read its answers must not fill our memory with them: uvicorn waits for it.
         if self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete):
             return False
-        request = plain_get(data, self.client[0] if self.client else "")
+        request = plain_get(data, self.client[0] if self.client else "", self.scheme)
         answer = self.quick(request) if request is not None else None
         if answer is None:
             return False
@@ -108,30 +127,51 @@ def protocol_with(quick: Quick) -> type[QuickProtocol]:
     return type("Protocol", (QuickProtocol,), {"quick": staticmethod(quick)})
 
 
-def plain_get(data: bytes, peer: str) -> PlainGet | None:
-    """Return a request that is one whole GET without anything unusual, from a caller who may come in; else None."""
+def plain_get(data: bytes, peer: str, scheme: str = "http") -> PlainGet | None:
+    """Return a request that is one whole GET without anything unusual; else None.
+
+    It comes from a caller whom an open hub lets in, or it carries a token.
+    """
     line_end = data.find(b"\r\n")
     if not data.endswith(REQUEST_END) or data[line_end - 9 : line_end] != b" HTTP/1.1" or len(data) > LONGEST:
         return None
-    plain, if_none_match = _judged(data[line_end + 2 : -4], peer)
-    return PlainGet(data[4 : line_end - 9], if_none_match) if plain else None
+    judged = _judged(data[line_end + 2 : -4], peer)
+    if judged is None:
+        return None
+    secure = is_secure(scheme, judged.forwarded_proto)
+    if must_redirect(secure=secure):
+        return None
+    return PlainGet(data[4 : line_end - 9], judged.if_none_match, judged.token, secure)
 
 
 @lru_cache(maxsize=2048)
-def _judged(block: bytes, peer: str) -> tuple[bool, bytes | None]:
-    """Return whether a header block is plain, and its ``If-None-Match``; clients repeat the same block for ever."""
+def _judged(block: bytes, peer: str) -> _Judged | None:
+    """Return what a plain header block says, else None; clients repeat the same block for ever.
+
+    It is kept with the token in it, but never with what the token is worth: that ends.
+    """
+    headers = _headers_of(block)
+    if headers is None or b"host" not in headers:
+        return None
+    if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+        return None
+    token = None
+    if b"authorization" in headers:
+        token = bearer_token(headers[b"authorization"])
+        if token is None:
+            return None
+    elif not may_enter(peer, headers[b"host"], headers.get(b"sec-fetch-site", b"")):
+        return None
+    return _Judged(headers.get(b"if-none-match"), token, headers.get(b"x-forwarded-proto"))
+
+
+def _headers_of(block: bytes) -> dict[bytes, bytes] | None:
+    """Return the headers by lower-case name; None where one is repeated, malformed, or not plain."""
     headers: dict[bytes, bytes] = {}
     for line in block.split(b"\r\n"):
         match = _LINE.fullmatch(line)
         name = match[1].lower() if match else b""
-        if match is None or name not in _PLAIN or name in headers:
-            return False, None
+        if match is None or name not in _PLAIN_WITH_TOKEN or name in headers:
+            return None
         headers[name] = match[2] or b""
-    if (
-        len(block) > 4096
-        or b"host" not in headers
-        or headers.get(b"connection", b"keep-alive").lower() != b"keep-alive"
-    ):
-        return False, None
-    allowed = may_enter(peer, headers[b"host"], headers.get(b"sec-fetch-site", b""))
-    return allowed, headers.get(b"if-none-match")
+    return headers if b"authorization" in headers or headers.keys() <= _PLAIN else None

@@ -223,7 +223,8 @@ class Catalog:
             found = self._history.since(revision) if revision <= self.revision else None
             if found is None:
                 return None
-            return self._updates([changed for changed in found if visible(changed.company_id, companies)])
+            # By whose it is now: the name may have passed to another company since.
+            return [update for update in self._updates(found) if visible(update.company_id, companies)]
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every `Update` from now on, in order; return the function that ends it.

@@ -16,7 +16,18 @@ from urllib.parse import parse_qsl
 import orjson
 
 from apps.core import strictjson
-from apps.core.asgi import JSON, SECURITY, Application, Header, Receive, Request, Scope, Send, disconnected, replaying
+from apps.core.asgi import (
+    JSON,
+    Application,
+    Header,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    disconnected,
+    replaying,
+    security_headers,
+)
 from apps.core.bridge import declares_body
 from apps.core.errors import Unavailable
 from apps.core.etags import matches
@@ -29,6 +40,7 @@ from apps.registry.heartbeats import Heartbeats
 from apps.registry.live import LiveCatalog, live
 from apps.registry.models import REPORTABLE
 from apps.registry.observation import fast_answers
+from apps.registry.viewers import EVERYBODY, READ, WRITE, Viewer, Viewers
 from xerpium_sdk.wire.registry import Status
 from xerpium_sdk.wire.times import parse_time
 
@@ -52,6 +64,7 @@ class RegistryEdge:
         self._live = source
         self._feed: Feed | None = None
         self._heartbeats = Heartbeats()
+        self._viewers = Viewers()
 
     def open(self) -> None:
         """Begin following the catalogue; called on the event loop that will serve."""
@@ -66,17 +79,21 @@ class RegistryEdge:
 
     def quick(self, request: PlainGet) -> tuple[bytes, bytes] | None:
         """Return the answer to a plain GET of a service as ready bytes, or None for whatever is not quite that."""
-        path = request.path
+        path, token = request.path, request.token
         if not path.startswith(SERVICES_BYTES) or not self._live.is_loaded or self._live.staleness() is not None:
             return None
-        record = self._live.catalog.record(path[len(SERVICES_BYTES) :].removesuffix(b"/").decode("latin-1"))
+        viewer = EVERYBODY if token is None else self._viewers.find(token)
+        if viewer is None or not viewer.may(READ):
+            return None
+        name = path[len(SERVICES_BYTES) :].removesuffix(b"/").decode("latin-1")
+        record = self._live.catalog.record(name, companies=viewer.companies)
         if record is None:
             return None
         fast_answers["discovery"] += 1
-        if request.if_none_match is None:
-            return _whole_answer(record), record.body
-        known = request.if_none_match.decode("latin-1")
-        return (_not_modified(record), b"") if matches(known, record.etag) else (_whole_answer(record), record.body)
+        known = request.if_none_match
+        if known is not None and matches(known.decode("latin-1"), record.etag):
+            return _not_modified(record, request.secure), b""
+        return _whole_answer(record, request.secure), record.body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, django: Application) -> None:
         """Answer one request, or hand it to ``django``."""
@@ -84,25 +101,32 @@ class RegistryEdge:
         if self._feed is None or not self._live.is_loaded or not path.startswith("/api/v1/"):
             return await django(scope, receive, send)
         request = Request(scope, receive, send)
-        if not request.usable:
+        viewer = self._viewer_of(request)
+        if viewer is None:
             return await django(scope, receive, send)
         if request.path == HEALTH and request.method == "POST" and not request.query:
-            return await self._report(request, django)
+            return await self._report(request, viewer, django)
         # Waiting watches for the client's leaving, which would take a body away from Django.
-        if request.method in ("GET", "HEAD") and not declares_body(scope):
+        if request.method in ("GET", "HEAD") and viewer.may(READ) and not declares_body(scope):
             if request.path == STREAM and request.method == "GET" and not request.query:
-                if await self._stream(request, self._feed):
+                if await self._stream(request, viewer, self._feed):
                     return None
-            elif request.path.startswith(SERVICES) and await self._read(request, self._feed):
+            elif request.path.startswith(SERVICES) and await self._read(request, viewer, self._feed):
                 return None
         return await django(scope, receive, send)
 
-    async def _read(self, request: Request, feed: Feed) -> bool:
+    def _viewer_of(self, request: Request) -> Viewer | None:
+        """Return who asks; None when that is for Django to say."""
+        if not request.usable:
+            return None
+        return EVERYBODY if request.token is None else self._viewers.find(request.token)
+
+    async def _read(self, request: Request, viewer: Viewer, feed: Feed) -> bool:
         name = request.path[len(SERVICES) :]
         if "/" in name or name in NOT_NAMES:
             return False
         if not request.query:
-            rendered = self._live.catalog.record(name)
+            rendered = self._live.catalog.record(name, companies=viewer.companies)
             if rendered is None:
                 return False
             await self._answer(request, rendered)
@@ -110,16 +134,17 @@ class RegistryEdge:
         wanted = blocking_query(request.query)
         if wanted is None:
             return False
-        return await self._wait(request, feed, name, **wanted)
+        return await self._wait(request, viewer, feed, name, **wanted)
 
-    async def _wait(self, request: Request, feed: Feed, name: str, revision: int, wait: int) -> bool:
+    async def _wait(self, request: Request, viewer: Viewer, feed: Feed, name: str, revision: int, wait: int) -> bool:
         """Answer a blocking query: the record once it is newer, 204 when it is not in time.
 
-        Who is still unknown then is left to the twin, as a query that need not wait any more.
+        Who is still unknown then is left to the twin, as a query that need not wait any more; so is a caller whose
+        token has ended.
         """
         gone = asyncio.ensure_future(disconnected(request.receive))
         try:
-            record = await self._newer(feed, name, revision, wait, gone)
+            record = await self._newer(viewer, feed, name, revision, wait, gone)
             left = gone.done()
         except Unavailable:
             return False
@@ -127,7 +152,7 @@ class RegistryEdge:
             gone.cancel()
         if left:
             return True
-        if record is None:
+        if record is None or not viewer.seconds_left():
             request.scope["query_string"] = b""
             return False
         if record.revision > revision:
@@ -137,18 +162,22 @@ class RegistryEdge:
         return True
 
     async def _newer(
-        self, feed: Feed, name: str, revision: int, wait: int, gone: "asyncio.Future[None]"
+        self, viewer: Viewer, feed: Feed, name: str, revision: int, wait: int, gone: "asyncio.Future[None]"
     ) -> Rendered | None:
-        """Return the record as soon as it is newer than ``revision``, and what there is after ``wait`` seconds."""
+        """Return the record as soon as it is newer than ``revision``, and what there is after ``wait`` seconds.
+
+        Also when the viewer's token ends before, which is looked at as often as streams do.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait
         while True:
             with feed.next_change(name) as changed:
-                record = self._live.catalog.record(name)
-                remaining = deadline - loop.time()
+                record = self._live.catalog.record(name, companies=viewer.companies)
+                remaining = min(deadline - loop.time(), viewer.seconds_left())
                 if (record is not None and record.revision > revision) or remaining <= 0 or gone.done():
                     return record
-                await asyncio.wait({changed, gone}, timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
+                patience = min(remaining, sse.KEEP_ALIVE_SECONDS)
+                await asyncio.wait({changed, gone}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
 
     async def _answer(self, request: Request, rendered: Rendered) -> None:
         fast_answers["discovery"] += 1
@@ -162,26 +191,29 @@ class RegistryEdge:
         stale = self._live.staleness()
         return headers if stale is None else [*headers, (b"x-catalog-stale", b"%d" % stale)]
 
-    async def _report(self, request: Request, django: Application) -> None:
-        body = await request.body()
+    async def _report(self, request: Request, viewer: Viewer, django: Application) -> None:
+        body = await request.body() if viewer.may(WRITE) else None
         if body is None:
             return await django(request.scope, request.receive, request.send)
-        answer = await self._renewed(request, body)
+        answer = await self._renewed(request, viewer, body)
         if answer is None:
             return await django(request.scope, replaying(body, request.receive), request.send)
         fast_answers["heartbeat"] += 1
         return await request.answer(200, [JSON], answer)
 
-    async def _renewed(self, request: Request, body: bytes) -> bytes | None:
+    async def _renewed(self, request: Request, viewer: Viewer, body: bytes) -> bytes | None:
         """Renew the leases of a report that changes nothing and return the answer; None leaves it to the twin."""
         report = plain_report(body)
         if report is None:
             return None
-        catalog = self._live.catalog
-        found = catalog.instance_for_report(report["service_name"], report.get("instance_id"), request.peer)
-        revision = catalog.revision_of(report["service_name"])
-        word = report["status"]
-        if revision is None or not found or not all(_is_settled(row.document, word) for row in found):
+        catalog, name, instance_id = self._live.catalog, report["service_name"], report.get("instance_id")
+        if instance_id is None and request.is_forwarded:
+            return None  # the peer is a proxy: whose address is meant is a matter of settings
+        found = catalog.instance_for_report(name, instance_id, request.peer, companies=viewer.companies)
+        revision = catalog.revision_of(name)
+        if revision is None or not found or not viewer.may_change(name, found[0].company_id):
+            return None
+        if not all(_is_settled(row.document, report["status"]) for row in found):
             return None
         now = dt.datetime.now(dt.UTC)
         try:
@@ -198,8 +230,8 @@ class RegistryEdge:
             }
         )
 
-    async def _stream(self, request: Request, feed: Feed) -> bool:
-        """Stream until the client is gone; leave it to the twin when there are too many."""
+    async def _stream(self, request: Request, viewer: Viewer, feed: Feed) -> bool:
+        """Stream until the client is gone or its token has ended; leave it to the twin when there are too many."""
         since = sse.last_event_id(request.headers.get(b"last-event-id", b"").decode("latin-1"))
         with ExitStack() as stack:
             try:
@@ -209,7 +241,7 @@ class RegistryEdge:
             fast_answers["stream"] += 1
             await request.begin(200, [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()])
             gone = asyncio.ensure_future(disconnected(request.receive))
-            frames = feed.frames(stream, since)
+            frames = feed.frames(stream, since, viewer)
             try:
                 await _send_until_gone(frames, gone, request.send)
             finally:
@@ -222,17 +254,15 @@ def _lines(headers: Iterable[Header]) -> bytes:
     return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
-SECURITY_LINES = _lines((PRIVATE, *SECURITY))
-
-
 @lru_cache(maxsize=4096)
-def _whole_answer(record: Rendered) -> bytes:
-    headers = (JSON, (b"etag", record.etag.encode()), (b"content-length", b"%d" % len(record.body)))
-    return b"HTTP/1.1 200 OK\r\n" + _lines(headers) + SECURITY_LINES
+def _whole_answer(record: Rendered, secure: bool) -> bytes:
+    headers = (JSON, (b"etag", record.etag.encode()), (b"content-length", b"%d" % len(record.body)), PRIVATE)
+    return b"HTTP/1.1 200 OK\r\n" + _lines((*headers, *security_headers(secure=secure)))
 
 
-def _not_modified(record: Rendered) -> bytes:
-    return b"HTTP/1.1 304 Not Modified\r\n" + _lines([(b"etag", record.etag.encode())]) + SECURITY_LINES
+def _not_modified(record: Rendered, secure: bool) -> bytes:
+    headers = ((b"etag", record.etag.encode()), PRIVATE)
+    return b"HTTP/1.1 304 Not Modified\r\n" + _lines((*headers, *security_headers(secure=secure)))
 
 
 async def _send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[None]", send: Send) -> None:

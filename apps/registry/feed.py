@@ -3,11 +3,12 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from apps.core.errors import Unavailable
 from apps.registry import sse
-from apps.registry.catalog import Catalog, Update
+from apps.registry.catalog import Catalog, Companies, Update, visible
+from apps.registry.viewers import EVERYBODY, Viewer
 
 MAX_WAITING = 20_000
 MAX_STREAMS = 5_000
@@ -92,40 +93,48 @@ class Feed:
         finally:
             self._streams.discard(stream)
 
-    async def frames(self, stream: Stream, since: int | None) -> AsyncGenerator[bytes]:
-        """Yield the frames of a stream: what a client with revision ``since`` lacks, then changes as they come."""
-        sent, frames = opening(self._catalog, since)
+    async def frames(self, stream: Stream, since: int | None, viewer: Viewer = EVERYBODY) -> AsyncGenerator[bytes]:
+        """Yield the frames of a stream: what a client with revision ``since`` lacks, then changes as they come.
+
+        Of all that only what ``viewer`` may see, and only for as long as it may.
+        """
+        sent, frames = opening(self._catalog, since, viewer.companies)
         for one in frames:
             yield one
-        while True:
-            try:
-                update = await asyncio.wait_for(stream.get(), sse.KEEP_ALIVE_SECONDS)
-            except TimeoutError:
-                yield sse.KEEP_ALIVE
-                continue
-            if update is None:
-                return
-            if is_news(update, sent):
-                yield sse.frame("change", update.revision, update.body)
+        clock = self._loop.time
+        due = clock() + sse.KEEP_ALIVE_SECONDS
+        while (left := viewer.seconds_left()) > 0:
+            # Also while changes come that this viewer does not see.
+            told = sse.KEEP_ALIVE if clock() >= due else b""
+            with suppress(TimeoutError):
+                update = await asyncio.wait_for(stream.get(), min(left, due - clock()))
+                if update is None:
+                    return
+                if is_news(update, sent, viewer.companies):
+                    told = sse.frame("change", update.revision, update.body)
+            # A token may have ended, or have been revoked, while there was nothing to tell.
+            if told and viewer.seconds_left() > 0:
+                yield told
+                due = clock() + sse.KEEP_ALIVE_SECONDS
 
 
-def is_news(update: Update, sent: int) -> bool:
-    """Whether a stream that began at revision ``sent`` has to tell of ``update``.
+def is_news(update: Update, sent: int, companies: Companies = "*") -> bool:
+    """Whether a stream for ``companies`` that began at revision ``sent`` has to tell of ``update``.
 
     Also when it carries that very revision: of several updates by one change all but the last carry the one before.
     What was known already is then told twice, which does no harm.
     """
-    return update.revision >= sent
+    return update.revision >= sent and visible(update.company_id, companies)
 
 
-def opening(catalog: Catalog, since: int | None) -> tuple[int, list[bytes]]:
-    """Return the revision that a stream begins with and its first frames.
+def opening(catalog: Catalog, since: int | None, companies: Companies = "*") -> tuple[int, list[bytes]]:
+    """Return the revision that a stream for ``companies`` begins with and its first frames.
 
     They are the changes since ``since`` when those are still known, else a snapshot of everything.
     """
-    missed = catalog.changes_since(since) if since is not None else None
+    missed = catalog.changes_since(since, companies) if since is not None else None
     if missed is None or since is None:
-        revision, body = catalog.snapshot()
+        revision, body = catalog.snapshot(companies)
         return revision, [sse.frame("snapshot", revision, body)]
     frames = [sse.frame("change", update.revision, update.body) for update in missed]
     # A client that missed nothing must learn at once that the stream is alive.

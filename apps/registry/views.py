@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.access import caller_of
-from apps.core.errors import FieldError, InvalidInput, NotFound, Unavailable
+from apps.core.errors import FieldError, InvalidInput, NotAuthenticated, NotFound, Unavailable
 from apps.core.ownership import (
     actor_of,
     company_for,
@@ -27,6 +27,7 @@ from apps.core.ownership import (
     sight,
 )
 from apps.core.pagination import paginate
+from apps.core.sources import source_of
 from apps.core.views import HubView
 from apps.registry import answers, feed, selectors, sse
 from apps.registry.catalog import Rendered, Update
@@ -41,6 +42,7 @@ from apps.registry.serializers import (
     ServiceListQuery,
 )
 from apps.registry.services import operations, registration, reports
+from apps.registry.viewers import Viewer, viewer_of
 from xerpium_sdk.wire.registry import Status
 from xerpium_sdk.wire.versions import VersionRangeError
 
@@ -180,7 +182,7 @@ class ReportView(HubView):
         report, caller = ReportSerializer.read(request.data), caller_of(request)
         name = report["service_name"]
         found = selectors.catalogue().instance_for_report(
-            name, report.get("instance_id"), request.META.get("REMOTE_ADDR"), companies=sight(caller)
+            name, report.get("instance_id"), source_of(request), companies=sight(caller)
         )
         if found:
             require_change(caller, service=name, company_id=found[0].company_id)
@@ -268,12 +270,14 @@ class ServiceView(HubView):
     def _wait_until_newer(self, request: Request, name: str, seconds: int) -> Rendered | None:
         if not seconds:
             return None
-        deadline = time.monotonic() + seconds
+        deadline, viewer = time.monotonic() + seconds, viewer_of(request)
         with _slot(), _updates() as updates:
             # Once more, now that no change can be missed.
             record = self._newer(request, name)
             while record is None and (remaining := deadline - time.monotonic()) > 0:
-                _wait_for_update(updates, name, remaining)
+                _wait_for_update(updates, name, min(remaining, viewer.seconds_left(), sse.KEEP_ALIVE_SECONDS))
+                if not viewer.seconds_left():
+                    raise NotAuthenticated("The token has ended, or was revoked, while this query waited.")
                 record = self._newer(request, name)
         return record
 
@@ -403,7 +407,7 @@ class CatalogStreamView(HubView):
         every service that changes, with its record; `id` is the revision. A comment every 15 s shows that it is alive.
         """
         since = sse.last_event_id(request.META.get("HTTP_LAST_EVENT_ID"))
-        frames = _frames(since)
+        frames = _frames(since, viewer_of(request))
         # The first frame now: an error before it can still be an answer of its own.
         return StreamingHttpResponse(chain([next(frames)], frames), headers=sse.HEADERS)
 
@@ -412,21 +416,23 @@ class CatalogStreamView(HubView):
         return StreamingHttpResponse((), headers=sse.HEADERS)
 
 
-def _frames(since: int | None) -> Iterator[bytes]:
-    """Yield the stream's frames for `STREAM_SECONDS`.
+def _frames(since: int | None, viewer: Viewer) -> Iterator[bytes]:
+    """Yield the stream's frames for `STREAM_SECONDS`, or until the viewer's token ends.
 
     Behind a WSGI server nobody says that the client is gone, and a thread must not be lost to each that is: the stream
     ends, and clients come back with the id of what they saw last.
     """
     end = time.monotonic() + STREAM_SECONDS
     with _slot(), _updates() as updates:
-        sent, frames = feed.opening(selectors.catalogue(), since)
+        sent, frames = feed.opening(selectors.catalogue(), since, viewer.companies)
         yield from frames
-        while (left := end - time.monotonic()) > 0:
-            try:
-                update = updates.get(timeout=min(left, sse.KEEP_ALIVE_SECONDS))
-            except Empty:
-                yield sse.KEEP_ALIVE
-                continue
-            if feed.is_news(update, sent):
-                yield sse.frame("change", update.revision, update.body)
+        due = time.monotonic() + sse.KEEP_ALIVE_SECONDS
+        while (left := min(end - time.monotonic(), viewer.seconds_left())) > 0:
+            told = sse.KEEP_ALIVE if time.monotonic() >= due else b""
+            with suppress(Empty):
+                update = updates.get(timeout=max(0.0, min(left, due - time.monotonic())))
+                if feed.is_news(update, sent, viewer.companies):
+                    told = sse.frame("change", update.revision, update.body)
+            if told and viewer.seconds_left() > 0:
+                yield told
+                due = time.monotonic() + sse.KEEP_ALIVE_SECONDS

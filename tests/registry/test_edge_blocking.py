@@ -110,8 +110,8 @@ def test_a_change_between_looking_and_waiting_is_not_missed(monkeypatch: pytest.
             report(row, now=NOW)
             connection.close()
 
-        def look_and_change(name: str) -> Any:
-            found = look(name)
+        def look_and_change(name: str, **options: Any) -> Any:
+            found = look(name, **options)
             if not changed.is_set():
                 changed.set()
                 writer = threading.Thread(target=change)
