@@ -10,10 +10,10 @@ from typing import Any
 
 from apps.core.differences import changed, told
 from apps.core.models import AuditEntry
-from apps.core.requestid import current_request_id, current_source
+from apps.core.requestid import current as request_ids
 from apps.core.tenancy.context import current, principal, system, use
 
-__all__ = ["Actor", "actor", "record"]
+__all__ = ["ENTRIES_INSERT", "Actor", "actor", "entry", "record"]
 
 _WRITING = system("audit")
 
@@ -67,21 +67,51 @@ def record(
         after: the thing's fields afterwards; None when it is gone.
         by: who did it, where the running code cannot know (a sign-in).
     """
-    by = by or actor()
-    before, after = changed(before, after)
-    entry = AuditEntry(
-        actor_kind=told(by.kind, 20),
-        actor=told(by.name, 200),
-        on_behalf_of=by.on_behalf_of,
-        action=told(action, 60),
-        object_type=told(object_type, 60),
-        object_id=told(object_id, 300),
-        company_id=company_id,
-        source=told(current_source(), 60),
-        request_id=told(current_request_id(), 128),
-        before=before,
-        after=after,
-    )
+    fields = entry(action, object_type, object_id, company_id=company_id, before=before, after=after, by=by)
     # Whoever may do something cannot be kept from leaving a trace of it: also who may write no global rows.
     with use(_WRITING):
-        entry.save(force_insert=True)
+        AuditEntry(**fields).save(force_insert=True)
+
+
+def entry(
+    action: str,
+    object_type: str,
+    object_id: object,
+    *,
+    company_id: int | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    by: Actor | None = None,
+) -> dict[str, Any]:
+    """Return the columns of an entry, without those that have no value; the arguments are those of `record`.
+
+    For statements that change something and record it in one round trip: the JSON of a list of entries is the
+    parameter ``audit`` of `ENTRIES_INSERT`. They run in the caller's scope, so the row must be one of its own.
+    """
+    by = by or actor()
+    before, after = changed(before, after)
+    ids = request_ids()
+    fields = {
+        "actor_kind": told(by.kind, 20),
+        "actor": told(by.name, 200),
+        "on_behalf_of": by.on_behalf_of,
+        "action": told(action, 60),
+        "object_type": told(object_type, 60),
+        "object_id": told(object_id, 300),
+        "company_id": company_id,
+        "source": told(ids.source, 60) if ids else "",
+        "request_id": told(ids.request_id, 128) if ids else "",
+        "before": before,
+        "after": after,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+ENTRIES_INSERT = (
+    "INSERT INTO core_auditentry"
+    " (actor_kind,actor,on_behalf_of,action,object_type,object_id,company_id,source,request_id,before,after)"
+    " SELECT * FROM jsonb_to_recordset(%(audit)s::jsonb) AS r(actor_kind text,actor text,on_behalf_of bigint,"
+    "action text,object_type text,object_id text,company_id bigint,source text,request_id text,before jsonb,"
+    "after jsonb)"
+)
+"""Writes entries; a WITH part of a statement, or a statement of its own."""

@@ -10,6 +10,7 @@ import orjson
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apps.core import audit
 from apps.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, NotFound
 from apps.core.requestid import current_request_id
 from apps.events.declarations import forget_after_commit
@@ -61,6 +62,7 @@ def type_declare(
             raise Conflict(f"The event type {event_type} is taken.") from error
         if created:
             _announce("event_type_declared", row, actor)
+            _record("declared", row, before=None, after={"service_name": service_name, **told})
         elif (row.service_name, row.company_id) != (service_name, company_id):
             raise Conflict(_taken(row, companies))
         else:
@@ -106,6 +108,8 @@ def type_delete(*, event_type: str, service_name: str | None, companies: Compani
     with transaction.atomic():
         row = _owned(event_type, service_name, companies)
         _announce("event_type_removed", row, actor)
+        before = {name: getattr(row, name) for name in ("service_name", *sorted(CHANGEABLE))}
+        _record("declaration_deleted", row, before=before, after=None)
         row.delete()
 
 
@@ -121,10 +125,18 @@ def _owned(event_type: str, service_name: str | None, companies: Companies) -> E
 def _change(row: EventTypeDeclaration, told: Mapping[str, Any], actor: str) -> None:
     changed = [name for name, value in told.items() if getattr(row, name) != value]
     if changed:
+        before = {name: getattr(row, name) for name in changed}
         for name in changed:
             setattr(row, name, told[name])
         row.save(update_fields=[*changed, "updated_at"])
         _announce("event_type_changed", row, actor)
+        _record("declaration_changed", row, before=before, after={name: told[name] for name in changed})
+
+
+def _record(
+    action: str, row: EventTypeDeclaration, *, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> None:
+    audit.record(action, "event_type", row.event_type, company_id=row.company_id, before=before, after=after)
 
 
 def _taken(row: EventTypeDeclaration, companies: Companies) -> str:

@@ -1,12 +1,14 @@
 """What operators, and services about themselves, do to instances: drain, resume, deregister, weigh, note, check now."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from apps.core import audit
 from apps.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, NotFound
 from apps.registry import changes, leases, lifecycle, rows
 from apps.registry.changes import Move
@@ -110,8 +112,10 @@ def service_note(*, service: str, notes: str, actor: str, now: dt.datetime) -> N
             raise NotFound(f"No service is named {service!r}.")
         if found.notes == notes:
             return
-        found.notes = notes
+        before, found.notes = found.notes, notes
         found.save(update_fields=["notes"])
+        told = {"before": {"notes": before}, "after": {"notes": notes}}
+        audit.record(HistoryEntry.NOTED, "service", service, company_id=found.company_id, **told)
         found.history.create(at=now, change=HistoryEntry.NOTED, cause="notes changed", actor=actor)
 
 
@@ -146,15 +150,29 @@ def service_forget(*, service: str) -> None:
             raise NotFound(f"No service is named {service!r}.")
         if found.instances.exclude(status=Status.DEREGISTERED).exists():
             raise Conflict(f"{service} is registered: deregister its instances first.")
+        audit.record("forgotten", "service", service, company_id=found.company_id, before={"notes": found.notes})
         found.delete()
 
 
 def _decide_one(service: str, instance_id: str, decide: Decide, now: dt.datetime) -> Row:
     with transaction.atomic(), connection.cursor() as cursor:
         row = _locked(cursor, "s.name = %s AND i.instance_id = %s", [service, instance_id])[0]
+        before = _decided(row)
         move = decide(row)
         changes.write_moves(cursor, [move] if move else [], now=now)
+        if move:
+            _record(move.change, row, before=before, after={**_decided(row), "cause": move.cause})
     return row
+
+
+def _decided(row: Row) -> dict[str, Any]:
+    """Return what operators decide about an instance."""
+    return {name: row[name] for name in ("draining", "weight_override", "status")}
+
+
+def _record(change: str, row: Row, *, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
+    which = f"{row['service']}/{row['instance_id']}"
+    audit.record(change, "instance", which, company_id=row["company_id"], before=before, after=after)
 
 
 def _locked(cursor: CursorWrapper, where: str, params: Sequence[str]) -> list[Row]:
@@ -176,7 +194,11 @@ def _drained(row: Row, draining: bool, reason: str, actor: str, now: dt.datetime
 def _deregister(where: str, params: Sequence[str], reason: str, actor: str, now: dt.datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         found = _locked(cursor, where, params)
+        before = [{name: row[name] for name in ("status", "version", "host", "port")} for row in found]
         deregister_rows(cursor, found, Cause.WITHDRAWN, actor=actor, now=now, why=reason or NO_REASON)
+        for row, was in zip(found, before, strict=True):
+            after = {**was, "status": row["status"], "reason": reason or NO_REASON}
+            _record(HistoryEntry.DEREGISTERED, row, before=was, after=after)
     return len(found)
 
 

@@ -1,7 +1,8 @@
 """Registration: one instance of one service announces where it is. Repeating it is no error and loses nothing."""
 
 import datetime as dt
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 from zlib import crc32
@@ -11,6 +12,7 @@ import psycopg
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from apps.core import audit
 from apps.core.errors import Conflict
 from apps.events.services import outbox_insert
 from apps.registry import changes, leases, lifecycle, rows, schedule
@@ -153,11 +155,24 @@ def _store(row: Row, known: Row | None, cause: str, actor: str, now: dt.datetime
         "actor": actor,
         "event": orjson.dumps(event).decode(),
         "event_data": event["data"],
+        "audit": json.dumps(_audited(row, known, move, altered)),
     }
     # Bound by the server, unlike Django's own cursors: so large a statement is worth preparing once a connection.
     with psycopg.Cursor(connection.connection) as cursor:
         row["id"], row["revision"] = cast(tuple[int, int], cursor.execute(STORE_SQL, values).fetchone())
     changes.announce_after_commit([change(row["revision"], row, [document(row)])])
+
+
+def _audited(row: Row, known: Row | None, move: Move, altered: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the entry of the audit, if there is one: for a newcomer, a return and what is declared anew."""
+    if move.change == HistoryEntry.REGISTERED:
+        before, after = None, {name: row[name] for name in DECLARED}
+    elif known and altered:
+        before, after = {name: known[name] for name in altered}, {name: row[name] for name in altered}
+    else:
+        return []
+    which, company_id = f"{row['service']}/{row['instance_id']}", row["company_id"]
+    return [audit.entry(move.change, "instance", which, company_id=company_id, before=before, after=after)]
 
 
 ANNOUNCED = f"""
@@ -174,7 +189,7 @@ ANNOUNCED = f"""
 """
 
 # All of a registration in one round trip: the lock on the revision is held for one statement and the commit.
-# Row, vitals, revision, history, and in the outbox the catalogue's change and the hub's event.
+# Row, vitals, revision, history, audit, and in the outbox the catalogue's change and the hub's event.
 # A null due time keeps the schedule of an instance whose polling goes on.
 STORE = f"""
     WITH revision AS (
@@ -222,6 +237,7 @@ STORE = f"""
         SELECT %(service_pk)s::bigint, %(instance_id)s::text, %(now)s::timestamptz, %(change)s::text,
                %(old_status)s::text, %(new_status)s::text, %(cause)s::text, %(actor)s::text, stored.revision
         FROM stored),
+    audited AS ({audit.ENTRIES_INSERT}),
     announced AS ({outbox_insert(ANNOUNCED)})
     SELECT id, revision FROM stored
 """
