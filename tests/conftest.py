@@ -28,6 +28,17 @@ def redis_server() -> Iterator["redis.Redis"]:
 
 
 @pytest.fixture(autouse=True)
+def the_hub_itself() -> Iterator[None]:
+    """Tests act as the hub, which sees everything; a test of who sees what says ``use(None)`` or a scope of its own."""
+    from apps.core.tenancy import system, use
+    from apps.serviceauth import verifying
+
+    verifying.forget()
+    with use(system("tests")):
+        yield
+
+
+@pytest.fixture(autouse=True)
 def clean_redis(redis_server: "redis.Redis") -> Iterator[None]:
     """Empty the database before the test; afterwards, fail the test if it left a key without TTL that needs one."""
     redis_server.flushdb()

@@ -131,6 +131,11 @@ CACHES = {
 # What recognises keys: `version:secret`, the first for new ones. Without them every key and enrolment is void.
 KEY_PEPPERS = env_secrets("KEY_PEPPERS", _running.get("KEY_PEPPERS") or _made_up_pepper)
 KEY_IDLE_DAYS = env_int("KEY_IDLE_DAYS", 90, minimum=1, maximum=3650)
+TOKEN_LIFETIME_SECONDS = env_int("TOKEN_LIFETIME_SECONDS", 600, minimum=60, maximum=3600)
+TOKEN_ALGORITHM = env_str("TOKEN_ALGORITHM", "ES256")
+if TOKEN_ALGORITHM not in {"ES256", "RS256"}:
+    raise ImproperlyConfigured(f"TOKEN_ALGORITHM must be ES256 or RS256, not {TOKEN_ALGORITHM!r}.")
+SIGNING_KEY_DAYS = env_int("SIGNING_KEY_DAYS", 7, minimum=1, maximum=365)
 
 # --- Registry ---------------------------------------------------------------------------------------------------------
 POLL_INTERVAL_SECONDS = env_int("POLL_INTERVAL_SECONDS", 30, minimum=1, maximum=3600)
@@ -297,9 +302,9 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
-# Unfold's Alpine evaluates its attributes ('unsafe-eval') and its pages carry style elements; no page carries a script.
+# Of the console only (apps.core.csp has the others): Unfold's Alpine evaluates its attributes ('unsafe-eval') and its
+# pages carry style elements; no page carries a script.
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ("/api/v1/",),
     "DIRECTIVES": {
         "default-src": ["'none'"],
         "script-src": ["'self'", "'unsafe-eval'"],
@@ -345,7 +350,11 @@ LOGGING = configure_logging(development=DEVELOPMENT, level=LOG_LEVEL)
 
 # --- REST -------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.core.access.OperatorSession", "apps.core.access.OpenHub"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.serviceauth.authentication.BearerToken",
+        "apps.core.access.OperatorSession",
+        "apps.core.access.OpenHub",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["apps.core.authority.MayUse"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.renderers.JSONRenderer"],

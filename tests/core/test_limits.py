@@ -2,27 +2,16 @@
 
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_network
 
 import pytest
-from django.conf import settings as django_settings
-from django.http import HttpRequest
-from hypothesis import given
-from hypothesis import strategies as st
-from pytest_django import Settings
 
-from apps.core import guesses, limits, windows
-from apps.core.access import Principal
+from apps.core import limits
 from apps.core.engines import free_port
 from apps.core.errors import NotAuthenticated, TooManyRequests
-from apps.core.redis import client
-from apps.core.sources import neighbourhood, source_of
-from apps.core.windows import LocalWindows, Rule, Store
-from tests.support.wait import wait_until
+from apps.core.windows import Store
 
 HERE, ELSEWHERE = "192.0.2.9", "198.51.100.1"
 

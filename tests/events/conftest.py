@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from apps.core import redis
-from apps.core.access import Principal, OpenHub
+from apps.core.access import OpenHub, Principal
 from apps.events import declarations, projections
 from apps.events import relay as relay_module
 from apps.events.relay import Relay
