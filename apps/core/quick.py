@@ -79,7 +79,7 @@ class QuickProtocol(HttpToolsProtocol):
         # A client that does not read its answers must not fill our memory with them: uvicorn waits for it.
         if self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete):
             return False
-        request = plain_get(data, self.client[0] if self.client else "", self.scheme)
+        request = plain_get(data, self.client[0] if self.client else "", self.scheme or "http")
         answer = self.quick(request) if request is not None else None
         if answer is None:
             return False

@@ -41,6 +41,7 @@ from apps.registry.live import LiveCatalog, live
 from apps.registry.models import REPORTABLE
 from apps.registry.observation import fast_answers
 from apps.registry.viewers import EVERYBODY, READ, WRITE, Viewer, Viewers
+from apps.serviceauth import verifying
 from xerpium_sdk.wire.registry import Status
 from xerpium_sdk.wire.times import parse_time
 
@@ -67,14 +68,17 @@ class RegistryEdge:
         self._viewers = Viewers()
 
     def open(self) -> None:
-        """Begin following the catalogue; called on the event loop that will serve."""
+        """Begin following the catalogue, and what tokens are worth; called on the event loop that will serve."""
         self._live.start()
+        verifying.watch()
         self._feed = Feed(self._live.catalog)
 
     async def close(self) -> None:
         """End the streams and let go of Redis."""
         if self._feed is not None:
             self._feed.close()
+            verifying.unwatch()
+            self._feed = None
         await self._heartbeats.close()
 
     def quick(self, request: PlainGet) -> tuple[bytes, bytes] | None:

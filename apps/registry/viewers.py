@@ -67,10 +67,16 @@ class Viewers:
 
     def find(self, token: bytes) -> Viewer | None:
         """Return who ``token`` stands for; None when that is for Django to find out, or to refuse."""
+        return self._present(token) or self._look(token)
+
+    def _present(self, token: bytes) -> Viewer | None:
         known = self._known.get(token)
         if known is not None and known[0] == verifying.generation() and time.time() < known[1]:
             return known[2]
-        return self._look(token)
+        return None
+
+    def _is_still_good(self, token: bytes) -> bool:
+        return self._present(token) is not None or verifying.is_good(token)
 
     def _look(self, token: bytes) -> Viewer | None:
         # The number first: what is revoked meanwhile makes it another one.
@@ -81,7 +87,7 @@ class Viewers:
             return None
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        viewer = Viewer(sight(principal), principal, lambda: self.find(token) is not None)
+        viewer = Viewer(sight(principal), principal, lambda: self._is_still_good(token))
         self._known[token] = (generation, principal.expires_at, viewer)
         return viewer
 

@@ -86,6 +86,8 @@ class TrustStore:
         self._seen: object = None
         self._checked_at = float("-inf")
         self._loading = threading.Lock()
+        self._looking_since = float("inf")
+        self._expiries = 0
         self._watchers = 0
         self._stopping = threading.Event()
 
@@ -96,8 +98,9 @@ class TrustStore:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether somebody looked within the last second; while the database is away, tried to."""
-        return time.monotonic() - self._checked_at <= FRESH_SECONDS
+        """Whether somebody looked within the last second; while the database is away, or hangs, tried to."""
+        now = time.monotonic()
+        return now - self._checked_at <= FRESH_SECONDS or now - self._looking_since > FRESH_SECONDS
 
     def fresh(self) -> Trust:
         """Return what is known, after a look at the database unless somebody looked within the last second."""
@@ -106,21 +109,34 @@ class TrustStore:
         return self._trust
 
     def look(self) -> Trust:
-        """Look at the database now; one thread does for all. While it is away, what is known goes on to count."""
+        """Look at the database now; one thread does for all. While it is away, what is known goes on to count.
+
+        Nobody waits for another's look for longer than a second: a database that hangs is away, too.
+        """
         asked_at = time.monotonic()
-        with self._loading:
-            if self._checked_at >= asked_at:
-                return self._trust
-            try:
-                self._reload()
-            except (DatabaseError, InterfaceError) as error:
-                _log.warning("trust_not_refreshed", error=str(error))
-            self._checked_at = time.monotonic()
+        if not self._loading.acquire(timeout=FRESH_SECONDS):
+            return self._trust
+        try:
+            if self._checked_at < asked_at:
+                self._look()
+        finally:
+            self._looking_since = float("inf")
+            self._loading.release()
         return self._trust
+
+    def _look(self) -> None:
+        expiries, began = self._expiries, time.monotonic()
+        self._looking_since = began
+        try:
+            self._reload()
+        except (DatabaseError, InterfaceError) as error:
+            _log.warning("trust_not_refreshed", error=str(error))
+        # What was changed here meanwhile may not have been read: the next use looks again.
+        self._checked_at = began if expiries == self._expiries else float("-inf")
 
     def expire(self) -> None:
         """Look again at the next use, now and after the running transaction: something was changed here."""
-        self._checked_at = float("-inf")
+        self._expire_now()
         if connection.in_atomic_block:
             transaction.on_commit(self._expire_now)
 
@@ -144,6 +160,7 @@ class TrustStore:
             self._stopping.set()
 
     def _expire_now(self) -> None:
+        self._expiries += 1
         self._checked_at = float("-inf")
 
     def _run(self, stopping: threading.Event) -> None:
