@@ -1,5 +1,8 @@
-"""What happens when a company is created or changed."""
+"""What happens when a company is created or changed, and when a person is gone."""
 
+from django.utils import timezone
+
+from apps.core.tenancy import system, use
 from apps.serviceauth import services
 from xerpium_sdk.wire.envelope import Envelope, EventType
 
@@ -23,4 +26,30 @@ def learn_company(event: Envelope) -> None:
     services.company_learn(company_id=company_id, name=name.strip(), at=event.occurred_at)
 
 
-HANDLERS = {EventType.COMPANY_CREATED: learn_company, EventType.COMPANY_UPDATED: learn_company}
+def forget_user(event: Envelope) -> None:
+    """Take the rights of a person who was deleted: roles, tokens, the way into the console. Doing it again is harmless.
+
+    The person is the event's entity; its ``user_id`` is who deleted them. An event of a company is about that company.
+
+    Raises:
+        ValueError: it does not say who was deleted.
+    """
+    who = event.entity_id
+    if who is None or isinstance(who, str):
+        raise ValueError(f"{event.event_type} needs the person's number as its entity_id.")
+    said_by = f"service:{event.service_name}"
+    with use(system(f"event {event.event_type} of {event.service_name}")):
+        services.user_forget(
+            user_id=who,
+            company_id=event.company_id if isinstance(event.company_id, int) else None,
+            reason=f"{said_by} said that the person was deleted",
+            actor=said_by,
+            now=timezone.now(),
+        )
+
+
+HANDLERS = {
+    EventType.COMPANY_CREATED: learn_company,
+    EventType.COMPANY_UPDATED: learn_company,
+    EventType.USER_DELETED: forget_user,
+}

@@ -6,15 +6,19 @@ from apps.serviceauth.services.companies import company_learn
 from apps.serviceauth.services.enrolling import enrolment_cancel, enrolment_create, enrolment_redeem
 from apps.serviceauth.services.keys import (
     OVERLAPS,
+    UNTIL_USED,
     key_disable,
     key_issue,
     key_report_leak,
     key_rotate,
     keys_disable_idle,
 )
+from apps.serviceauth.services.people import user_forget
+from apps.serviceauth.services.roles import role_assign, role_delete, role_save, role_unassign
 
 __all__ = [
     "OVERLAPS",
+    "UNTIL_USED",
     "Authenticated",
     "account_create",
     "account_disable",
@@ -30,4 +34,9 @@ __all__ = [
     "key_report_leak",
     "key_rotate",
     "keys_disable_idle",
+    "role_assign",
+    "role_delete",
+    "role_save",
+    "role_unassign",
+    "user_forget",
 ]

@@ -8,7 +8,6 @@ import datetime as dt
 from hashlib import sha256
 
 from apps.core import audit
-from apps.core.tenancy import system, use
 from apps.serviceauth.models import Revocation
 from apps.serviceauth.services.signing import LONGEST_LIFETIME
 from apps.serviceauth.tokens import SKEW_SECONDS, Claims
@@ -80,6 +79,5 @@ def _revoke(
         created_by=actor[:200],
         expires_at=expires_at or ends,
     )
-    with use(system("audit of a revocation")):
-        audit.record(f"{kind}_revoked", kind, subject, after={"reason": reason})
+    audit.record(f"{kind}_revoked", kind, subject, after={"reason": reason})
     trust.expire()
