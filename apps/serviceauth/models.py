@@ -133,6 +133,10 @@ class ServiceKey(CompanyScoped):
     disabled_at = models.DateTimeField(null=True)
     disabled_reason = models.CharField(max_length=200, blank=True)
     replaced_at = models.DateTimeField(null=True, help_text="When another was issued in its place.")
+    replaced_by = models.OneToOneField("self", on_delete=models.SET_NULL, null=True, related_name="replaces")
+    ends_when_replaced_in_use = models.BooleanField(
+        default=False, help_text="Ends soon after the first use of the key that replaces it."
+    )
 
     # The last time that somebody who has the whole key was refused, and why: for operators, never for callers.
     refused_at = models.DateTimeField(null=True)

@@ -43,9 +43,9 @@ def test_a_stranger_reports_a_key(api: Api) -> None:
     assert api.post(LEAK, {"service_key": text}).json() == answer.json()
 
 
-@pytest.mark.parametrize("text", [new_key().text, "password", "x" * 500])
+@pytest.mark.parametrize("text", ["a key of nobody", "password", "x" * 500])
 def test_a_report_of_something_else_is_answered_calmly(api: Api, text: str) -> None:
-    answer = api.post(LEAK, {"service_key": text})
+    answer = api.post(LEAK, {"service_key": new_key().text if text == "a key of nobody" else text})
     assert (answer.status_code, answer.json()) == (
         200,
         {"recognised": False, "key_id": None, "disabled_at": None},

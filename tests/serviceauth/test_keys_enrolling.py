@@ -1,12 +1,9 @@
 """Enrolment: a token is good for one key, once, whoever comes at the same time or again."""
 
 import datetime as dt
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from apps.core.errors import InvalidInput
 from apps.core.models import AuditEntry
@@ -147,24 +144,3 @@ def test_a_token_outlives_a_change_of_the_pepper(settings: Any) -> None:
     text = token_of(account())
     settings.KEY_PEPPERS = {2: "x" * 32, **old}
     assert key_row(redeem(text)).pepper_version == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_exactly_one_gets_a_key() -> None:
-    text = token_of(account())
-    start = Barrier(8)
-
-    def come(_: int) -> str:
-        start.wait(timeout=10)
-        try:
-            return redeem(text)
-        except BadCredentials as error:
-            return error.reason
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = sorted(pool.map(come, range(8)))
-    assert answers.count("used") == 7
-    with use(system("test")):
-        assert ServiceKey.objects.get().key_id in next(one for one in answers if one != "used")

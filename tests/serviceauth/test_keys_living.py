@@ -27,7 +27,7 @@ def is_good(text: str, now: dt.datetime = NOON) -> bool:
     return True
 
 
-def rotated(text: str, overlap: dt.timedelta, now: dt.datetime = NOON) -> str:
+def rotated(text: str, overlap: dt.timedelta | None, now: dt.datetime = NOON) -> str:
     with use(system("test")):
         return services.key_rotate(key=key_row(text), overlap=overlap, actor="anna", now=now)
 
@@ -97,6 +97,27 @@ def test_both_keys_are_good_while_they_overlap() -> None:
         now = NOON + hours * HOUR
         assert (is_good(old, now), is_good(new, now)) == (old_is_good, True)
     assert voided() == []
+
+
+def test_an_old_key_waits_until_its_successor_is_used_and_an_hour_for_the_other_instances() -> None:
+    old = key(account(), now=NOON)
+    new = rotated(old, services.UNTIL_USED)
+    assert key_row(old).replaced_by_id == key_row(new).pk
+    assert key_row(old).expires_at == NOON + 30 * DAY
+    assert is_good(old, NOON + 5 * DAY)
+    assert is_good(new, NOON + 6 * DAY)
+    assert is_good(old, NOON + 6 * DAY + HOUR / 2)
+    assert is_good(new, NOON + 6 * DAY + HOUR / 2)
+    assert not is_good(old, NOON + 6 * DAY + HOUR)
+    with use(system("test")):
+        ending = AuditEntry.objects.get(action="key_ending")
+    assert ending.object_id == key_row(old).key_id
+
+
+def test_a_key_with_a_fixed_overlap_does_not_end_sooner_because_its_successor_is_used() -> None:
+    old = key(account(), now=NOON)
+    assert is_good(rotated(old, 7 * DAY))
+    assert key_row(old).expires_at == NOON + 7 * DAY
 
 
 def test_an_overlap_never_makes_a_key_live_longer() -> None:

@@ -14,11 +14,14 @@ from apps.serviceauth.errors import BadCredentials
 from apps.serviceauth.matching import is_in_networks, is_name_of
 from apps.serviceauth.models import ServiceAccount, ServiceKey
 from apps.serviceauth.services import peppers
+from apps.serviceauth.services.granting import record
 
-__all__ = ["NOTED_EVERY", "Authenticated", "address_or_none", "authenticate_key", "find_key"]
+__all__ = ["GRACE", "NOTED_EVERY", "Authenticated", "address_or_none", "authenticate_key", "find_key"]
 
 NOTED_EVERY = dt.timedelta(minutes=1)
 """A use, and a refusal, is written down at most so often for each key."""
+GRACE = dt.timedelta(hours=1)
+"""How long a key that waited for its successor stays good after the first use of that."""
 
 _log = structlog.get_logger(__name__)
 
@@ -121,6 +124,23 @@ def _refusal(reason: str, service_name: str, source: str, service_key: str, **kn
 def _note_use(key: ServiceKey, source: str, now: dt.datetime) -> None:
     if key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY:
         _note(key, last_used_at=now, last_used_from=address_or_none(source))
+    if key.last_used_at is None:
+        _end_predecessor(key, now)
+
+
+def _end_predecessor(key: ServiceKey, now: dt.datetime) -> None:
+    """Let the key that waits for ``key`` to be used end, once all instances had time to take ``key`` over."""
+    ends = now + GRACE
+    waiting = ServiceKey.objects.filter(replaced_by=key, ends_when_replaced_in_use=True, expires_at__gt=ends)
+    try:
+        with transaction.atomic():
+            for old in waiting.select_for_update(of=("self",)):
+                before, old.expires_at = old.expires_at, ends
+                old.save(update_fields=["expires_at"])
+                told = [{"expires_at": moment.isoformat()} for moment in (before, ends)]
+                record("key_ending", key.account, key_id=old.key_id, before=told[0], after=told[1])
+    except DatabaseError as error:
+        _log.warning("old_key_stays", key_id=key.key_id, error=str(error))
 
 
 def _note_refusal(key: ServiceKey, reason: str, source: str, now: dt.datetime) -> None:

@@ -1,10 +1,7 @@
 """Who hands on rights in the running code, and how its changes are written down."""
 
-import datetime as dt
 from collections.abc import Collection
 from typing import Any
-
-from django.utils import timezone
 
 from apps.core import audit
 from apps.core.errors import FieldError, NotFound
@@ -13,9 +10,9 @@ from apps.core.tenancy import Companies
 from apps.core.tenancy.context import principal
 from apps.core.tenancy.models import required_scope
 from apps.serviceauth.grants import Giver
-from apps.serviceauth.models import Revocation, ServiceAccount
+from apps.serviceauth.models import ServiceAccount
 
-__all__ = ["companies_of", "giver", "handing_on_faults", "locked", "record", "told_companies", "void_tokens"]
+__all__ = ["companies_of", "giver", "handing_on_faults", "locked", "record", "told_companies"]
 
 
 def giver() -> Giver:
@@ -83,16 +80,3 @@ def record(
     single = account.companies[0] if len(account.companies) == 1 and not account.all_companies else None
     kind, name = ("service_key", key_id) if key_id else ("service_account", account.name)
     audit.record(action, kind, name, company_id=single, before=before, after=after)
-
-
-def void_tokens(kind: str, subject: str, *, reason: str, actor: str) -> None:
-    """Void every token that a key or an account has got so far."""
-    now = timezone.now()
-    Revocation.objects.create(
-        kind=kind,
-        subject=subject,
-        issued_before=now,
-        reason=reason[:200],
-        created_by=actor,
-        expires_at=now + dt.timedelta(hours=2),
-    )

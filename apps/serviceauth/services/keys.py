@@ -13,8 +13,8 @@ from django.db.models.functions import Greatest
 from apps.core.errors import Conflict, FieldError, InvalidInput, NotFound
 from apps.core.tenancy import Companies, system, use
 from apps.serviceauth.grants import is_within, network_faults, normal_networks
-from apps.serviceauth.keys import new_key
-from apps.serviceauth.models import Revocation, ServiceAccount, ServiceKey
+from apps.serviceauth.keys import new_key, parse_key
+from apps.serviceauth.models import ServiceAccount, ServiceKey
 from apps.serviceauth.services import peppers
 from apps.serviceauth.services.authenticating import find_key
 from apps.serviceauth.services.granting import (
@@ -23,13 +23,14 @@ from apps.serviceauth.services.granting import (
     locked,
     record,
     told_companies,
-    void_tokens,
 )
+from apps.serviceauth.services.revoking import revoke_key
 
 __all__ = [
     "LEAKED",
     "MOST_LIVE_KEYS",
     "OVERLAPS",
+    "UNTIL_USED",
     "key_disable",
     "key_issue",
     "key_report_leak",
@@ -42,6 +43,8 @@ MOST_LIVE_KEYS = 20
 """Of one account: enough for a key of its own for every place that a service runs at."""
 OVERLAPS = tuple(dt.timedelta(hours=hours) for hours in (0, 1, 24, 7 * 24, 30 * 24))
 """For how long an old key may stay good beside the one that replaces it; an operator picks."""
+UNTIL_USED = None
+"""Instead of one of `OVERLAPS`: until `GRACE` after the new key is first used, at most for the longest of them."""
 LEAKED = "reported as leaked"
 _LONGEST_LIFE = dt.timedelta(days=3660)
 
@@ -99,17 +102,19 @@ def key_issue(
 
 
 @transaction.atomic
-def key_rotate(*, key: ServiceKey, overlap: dt.timedelta, actor: str, now: dt.datetime) -> str:
+def key_rotate(*, key: ServiceKey, overlap: dt.timedelta | None, actor: str, now: dt.datetime) -> str:
     """Return the text of a new key in place of ``key``, which stays good for ``overlap`` (zero: it ends now).
 
-    The new key has the label and the limits of the old one, and lives as long as that one was meant to.
+    The new key has the label and the limits of the old one, and lives as long as that one was meant to. With
+    `UNTIL_USED` the old one waits for its successor: it ends an hour after that is first used, so that all instances
+    of the service have time to take it over.
 
     Raises:
         Conflict: the key is not live, or was replaced already: two operators would leave a key that nobody knows.
         InvalidInput: the overlap is none of `OVERLAPS`.
         NotFound: the key is not in sight.
     """
-    if overlap not in OVERLAPS:
+    if overlap is not UNTIL_USED and overlap not in OVERLAPS:
         raise InvalidInput(errors=[FieldError("/overlap", "invalid", "The overlap is none of those offered.")])
     account = locked(key.account)
     old = _held(key)
@@ -127,14 +132,16 @@ def key_rotate(*, key: ServiceKey, overlap: dt.timedelta, actor: str, now: dt.da
         networks=old.networks,
         expires_at=None if old.expires_at is None else now + (old.expires_at - old.created_at),
     )
-    ends = now + overlap
+    ends = now + (OVERLAPS[-1] if overlap is UNTIL_USED else overlap)
     before = _told(old)
     old.expires_at = ends if old.expires_at is None else min(ends, old.expires_at)
     old.replaced_at = now
-    old.save(update_fields=["expires_at", "replaced_at"])
+    old.replaced_by = _of_text(text)
+    old.ends_when_replaced_in_use = overlap is UNTIL_USED
+    old.save(update_fields=["expires_at", "replaced_at", "replaced_by", "ends_when_replaced_in_use"])
     record("key_replaced", account, key_id=old.key_id, before=before, after=_told(old))
-    if not overlap:
-        void_tokens(Revocation.KEY, old.key_id, reason="the key was replaced", actor=actor)
+    if overlap == OVERLAPS[0]:
+        revoke_key(old.key_id, reason="the key was replaced", actor=actor, now=now)
     return text
 
 
@@ -157,7 +164,7 @@ def key_disable(*, key: ServiceKey, reason: str, actor: str, now: dt.datetime) -
         before={"disabled": False},
         after={"disabled": True, "reason": reason},
     )
-    void_tokens(Revocation.KEY, key.key_id, reason=reason, actor=actor)
+    revoke_key(key.key_id, reason=reason, actor=actor, now=now)
     return True
 
 
@@ -217,6 +224,12 @@ def _held(key: ServiceKey) -> ServiceKey:
     found: ServiceKey | None = ServiceKey.objects.select_for_update(of=("self",)).filter(pk=key.pk).first()
     if found is None:
         raise NotFound
+    return found
+
+
+def _of_text(text: str) -> ServiceKey:
+    parsed = parse_key(text)
+    found: ServiceKey = ServiceKey.objects.get(key_id=parsed.key_id if parsed else "")
     return found
 
 
