@@ -12,7 +12,7 @@ from itertools import accumulate
 from types import TracebackType
 from typing import Self
 
-from xerpium_sdk.registry._backoff import Random
+from xerpium_sdk._backoff import Random
 from xerpium_sdk.wire.registry import InstanceRecord, Status
 from xerpium_sdk.wire.versions import satisfies
 

@@ -3,16 +3,13 @@
 Nothing here does I/O, so the sync and the async client run the very same code (see `_async/client.py`).
 """
 
-import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from xerpium_sdk.registry._backoff import Backoff, Random
-from xerpium_sdk.registry.errors import HubUnavailable, UnreadableAnswer, refusal
-from xerpium_sdk.wire.errors import DecodeError
-from xerpium_sdk.wire.problems import Problem
+from xerpium_sdk._answers import Answer, NoAnswer, check, read, retry_after
+from xerpium_sdk._backoff import Backoff, Random
 from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecord, Status
 
 __all__ = ["Answer", "Flow", "NoAnswer", "Pause", "Renewal", "Request", "Retry", "retrying"]
@@ -30,22 +27,6 @@ class Request:
     params: Mapping[str, str | int] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back; the names of ``headers`` are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """Nothing came back: refused, reset or too late."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +86,7 @@ def retrying(call: Call[T], retry: Retry, random: Random) -> Flow[T]:
 def _asked(request: Request, retry: Retry, random: Random) -> Flow[Answer | NoAnswer]:
     answer: Answer | NoAnswer = yield request
     for attempt in range(1, retry.attempts):
-        wanted = _retry_after(answer)
+        wanted = retry_after(answer)
         if wanted > retry.patience or not _may_pass(answer):
             break
         yield Pause(retry.backoff.delay(attempt, random, retry_after=wanted))
@@ -120,7 +101,7 @@ def _may_pass(answer: Answer | NoAnswer) -> bool:
 def register(registration: Registration) -> Call[ServiceRecord]:
     """``POST services/register``."""
     answer = yield Request("POST", "services/register", body=registration.to_json())
-    return _read(answer, ServiceRecord.from_json)
+    return read(answer, ServiceRecord.from_json)
 
 
 def report(
@@ -129,13 +110,13 @@ def report(
     """``POST services/health``."""
     body = {"service_name": service_name, "status": str(status), "details": details, "instance_id": instance_id}
     answer = yield Request("POST", "services/health", body=_present(body))
-    return _read(answer, _renewal)
+    return read(answer, _renewal)
 
 
 def get_service(name: str, version: str | None, zone: str | None) -> Call[ServiceRecord]:
     """``GET services/{name}``."""
     answer = yield Request("GET", f"services/{_part(name)}", params=_present({"version": version, "zone": zone}))
-    return _read(answer, ServiceRecord.from_json)
+    return read(answer, ServiceRecord.from_json)
 
 
 def list_services(filters: Mapping[str, str | int | None]) -> Call[list[ServiceRecord]]:
@@ -151,7 +132,7 @@ def history(name: str) -> Call[list[dict[str, Any]]]:
 def graph() -> Call[dict[str, Any]]:
     """``GET services/graph``."""
     answer = yield Request("GET", "services/graph")
-    return _read(answer, dict)
+    return read(answer, dict)
 
 
 def deregister_instance(name: str, instance_id: str, key: str) -> Call[None]:
@@ -164,69 +145,26 @@ def drain(name: str, instance_id: str, reason: str, key: str) -> Call[InstanceRe
     """``POST …/instances/{instance_id}/drain``."""
     path = _instance(name, instance_id) + "/drain"
     answer = yield Request("POST", path, body={"reason": reason}, headers=_once(key))
-    return _read(answer, InstanceRecord.from_json)
+    return read(answer, InstanceRecord.from_json)
 
 
 def resume(name: str, instance_id: str, reason: str, key: str) -> Call[InstanceRecord]:
     """``POST …/instances/{instance_id}/resume``."""
     path = _instance(name, instance_id) + "/resume"
     answer = yield Request("POST", path, body={"reason": reason}, headers=_once(key))
-    return _read(answer, InstanceRecord.from_json)
+    return read(answer, InstanceRecord.from_json)
 
 
-def _pages(path: str, filters: Mapping[str, str | int | None], read: Callable[[Any], T]) -> Call[list[T]]:
+def _pages(path: str, filters: Mapping[str, str | int | None], reader: Callable[[Any], T]) -> Call[list[T]]:
     found: list[T] = []
     params = {"limit": PAGE, **_present(filters)}
     while True:
         answer = yield Request("GET", path, params=params)
-        page = _read(answer, dict)
-        found += _read(answer, lambda document: [read(item) for item in document["results"]])
+        page = read(answer, dict)
+        found += read(answer, lambda document: [reader(item) for item in document["results"]])
         if not page.get("next"):
             return found
         params["cursor"] = page["next"]
-
-
-def check(answer: Answer | NoAnswer) -> Answer:
-    """Return a good answer; raise what a bad one means."""
-    if isinstance(answer, NoAnswer):
-        raise HubUnavailable(answer.reason)
-    if answer.status < 300:
-        return answer
-    problem = _problem(answer)
-    if answer.status == 429 or answer.status >= 500:
-        message = f"The hub answered {answer.status}: {problem.detail or problem.title or 'no reason given'}"
-        raise HubUnavailable(message, request_id=problem.request_id, retry_after=_retry_after(answer))
-    if answer.status < 400:
-        raise UnreadableAnswer(f"A redirect ({answer.status}) instead of the hub: is its address right?")
-    raise refusal(problem)
-
-
-def _read(answer: Answer | NoAnswer, read: Callable[[Any], T]) -> T:
-    good = check(answer)
-    try:
-        return read(json.loads(good.body))
-    except (DecodeError, KeyError, TypeError, ValueError) as error:
-        raise UnreadableAnswer(f"Not an answer of a hub: {error}", request_id=_request_id(good)) from error
-
-
-def _problem(answer: Answer) -> Problem:
-    try:
-        document = json.loads(answer.body)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        document = {"title": answer.body[:200].decode(errors="replace")}
-    return Problem.from_json({"request_id": _request_id(answer)} | document | {"status": answer.status})
-
-
-def _request_id(answer: Answer) -> str | None:
-    return answer.headers.get("x-request-id")
-
-
-def _retry_after(answer: Answer | NoAnswer) -> float:
-    """Return the seconds that the hub asks for; the form with a date (RFC 9110) is not one that the hub uses."""
-    text = "" if isinstance(answer, NoAnswer) else answer.headers.get("retry-after", "")
-    return float(text) if text.isdecimal() else 0.0
 
 
 def _renewal(document: Mapping[str, Any]) -> Renewal:

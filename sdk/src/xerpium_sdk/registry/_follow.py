@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from xerpium_sdk.registry._backoff import Backoff, Random
+from xerpium_sdk._backoff import Backoff, Random
 from xerpium_sdk.registry._sse import Parser
 from xerpium_sdk.registry._view import OutOfStep, View
 from xerpium_sdk.wire.registry import ServiceRecord

@@ -9,8 +9,8 @@ processes lags behind another): only a report that succeeds ends that count, and
 
 from enum import Enum, auto
 
-from xerpium_sdk.registry._backoff import Backoff, Random
-from xerpium_sdk.registry.errors import HubError, HubUnavailable, NotFound, Refused
+from xerpium_sdk._backoff import Backoff, Random
+from xerpium_sdk.errors import HubError, HubUnavailable, NotFound, Refused
 
 __all__ = ["Lease", "Step", "member_backoff"]
 

@@ -6,7 +6,7 @@ from math import inf
 from random import random
 from time import monotonic
 
-from xerpium_sdk.registry._backoff import Backoff
+from xerpium_sdk._backoff import Backoff
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.registry._follow import Follower
 from xerpium_sdk.registry._view import View

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from xerpium_sdk.registry._backoff import Random
+from xerpium_sdk._backoff import Random
+from xerpium_sdk.errors import NoInstance
 from xerpium_sdk.registry._choice import Candidates, Endpoint, Load, eligible
 from xerpium_sdk.registry._sse import ServerEvent
-from xerpium_sdk.registry.errors import NoInstance
 from xerpium_sdk.wire.errors import DecodeError
 from xerpium_sdk.wire.registry import ServiceRecord, Status
 

@@ -4,14 +4,14 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from xerpium_sdk._backoff import Backoff
+from xerpium_sdk.errors import HubError, HubUnavailable
 from xerpium_sdk.registry._async.client import AsyncHubClient
-from xerpium_sdk.registry._backoff import Backoff
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.registry._reader import CatalogReader
 from xerpium_sdk.registry._tasks import Signal, Worker
 from xerpium_sdk.registry._trouble import Trouble
 from xerpium_sdk.registry._view import OutOfStep
-from xerpium_sdk.registry.errors import HubError, HubUnavailable
 
 __all__ = ["AsyncCatalog"]
 

@@ -5,14 +5,14 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from xerpium_sdk.registry._backoff import Backoff
+from xerpium_sdk._backoff import Backoff
+from xerpium_sdk.errors import HubError, HubUnavailable
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.registry._reader import CatalogReader
 from xerpium_sdk.registry._sync.client import HubClient
 from xerpium_sdk.registry._threads import Signal, Worker
 from xerpium_sdk.registry._trouble import Trouble
 from xerpium_sdk.registry._view import OutOfStep
-from xerpium_sdk.registry.errors import HubError, HubUnavailable
 
 __all__ = ["Catalog"]
 

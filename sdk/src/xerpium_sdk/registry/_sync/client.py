@@ -11,10 +11,10 @@ from uuid import uuid4
 import httpx2
 
 from xerpium_sdk import __version__
+from xerpium_sdk.errors import HubUnavailable, UnreadableAnswer
 from xerpium_sdk.registry import _flows
 from xerpium_sdk.registry._flows import Answer, Call, NoAnswer, Pause, Renewal, Request, Retry
 from xerpium_sdk.registry._threads import sleep
-from xerpium_sdk.registry.errors import HubUnavailable, UnreadableAnswer
 from xerpium_sdk.wire.envelope import dump_data
 from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecord, Status
 

@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+from xerpium_sdk._backoff import Backoff
+from xerpium_sdk.errors import HubError
 from xerpium_sdk.registry import _flows
-from xerpium_sdk.registry._backoff import Backoff
 from xerpium_sdk.registry._flows import Retry
 from xerpium_sdk.registry._lease import Lease, Step, member_backoff
 from xerpium_sdk.registry._sync.client import HubClient
 from xerpium_sdk.registry._threads import Supplier, Worker, call
 from xerpium_sdk.registry._trouble import Trouble
-from xerpium_sdk.registry.errors import HubError
 from xerpium_sdk.wire.envelope import dump_data
 from xerpium_sdk.wire.registry import Registration, Status
 
