@@ -29,7 +29,7 @@ uvloop.run(main())
 
 def measure(stage: Stage, reporter: Reporter) -> None:
     """Measure what polling costs, without writing results."""
-    from apps.registry.healthurl import Policy
+    from apps.core.outward import Policy
     from apps.registry.prober import Prober, ProbeResult, Target
 
     port = free_port()

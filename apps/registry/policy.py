@@ -1,11 +1,19 @@
-"""The SSRF policy that the settings describe."""
+"""The SSRF policy by which health URLs are judged."""
 
 from functools import lru_cache
-from urllib.parse import urlsplit
+from typing import Final
 
 from django.conf import settings
 
-from apps.registry.healthurl import Policy
+from apps.core.fetching import outward_policy, own_endpoints
+from apps.core.outward import Policy
+
+__all__ = ["REFUSED_TEXT", "health_policy", "own_endpoints"]
+
+REFUSED_TEXT: Final = (
+    "This health_check_url cannot be used. It must be a plain http or https URL of the service itself, at an address "
+    'and a port that the operators of this hub allow; see "Health URLs" in the documentation.'
+)
 
 
 @lru_cache(maxsize=1)
@@ -15,21 +23,4 @@ def health_policy() -> Policy:
     Raises:
         ValueError: a CIDR or a port in the settings cannot be read; the message names it.
     """
-    return Policy.from_strings(
-        allow_cidrs=settings.HEALTH_ALLOW_CIDRS,
-        deny_cidrs=settings.HEALTH_DENY_CIDRS,
-        allow_public=settings.HEALTH_ALLOW_PUBLIC,
-        development=settings.DEVELOPMENT,
-        denied_ports=settings.HEALTH_DENY_PORTS,
-        denied_endpoints=own_endpoints(),
-    )
-
-
-def own_endpoints() -> frozenset[tuple[str, int]]:
-    """Return host and port of PostgreSQL and Redis as the settings name them."""
-    found = set()
-    for url, default in ((settings.DATABASE_URL, 5432), (settings.REDIS_URL, 6379)):
-        parts = urlsplit(url)
-        if parts.hostname:
-            found.add((parts.hostname, parts.port or default))
-    return frozenset(found)
+    return outward_policy(allow_public=settings.HEALTH_ALLOW_PUBLIC)

@@ -23,9 +23,9 @@ import aiohttp
 from django.conf import settings
 from yarl import URL
 
+from apps.core.connecting import LOOKUP_SECONDS, JudgingConnector, look_up, lookup_pool, only_once, resolve
+from apps.core.outward import OutwardRefused, OutwardURL, Policy, judge_address, judge_addresses, parse_url
 from apps.registry.healthanswer import Finding, Word, judge_answer, no_answer
-from apps.registry.healthnet import LOOKUP_SECONDS, JudgingConnector, look_up, lookup_pool, only_once, resolve
-from apps.registry.healthurl import HealthURL, HealthURLRefused, Policy, judge_address, judge_addresses, parse_url
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class LocalFault(Exception):
 _registration_lookups: Final = lookup_pool("registration-lookup")
 
 
-async def check_registrable(text: str, policy: Policy) -> HealthURL:
+async def check_registrable(text: str, policy: Policy) -> OutwardURL:
     """Return the parts of a health URL that a service may register. Raises UrlRefused or AddressRefused.
 
     A name that does not resolve within a second is accepted: services register before their name is visible, and an
@@ -98,7 +98,7 @@ async def check_registrable(text: str, policy: Policy) -> HealthURL:
     return url
 
 
-def check_registrable_blocking(text: str, policy: Policy) -> HealthURL:
+def check_registrable_blocking(text: str, policy: Policy) -> OutwardURL:
     """Do what ``check_registrable`` does, for a thread without an event loop: it is held up by one second at most."""
     url = parse_url(text, policy)
     if url.is_address:
@@ -248,7 +248,7 @@ def _failure(error: Exception) -> Finding:
     """Return the finding for a probe that brought no answer. Raises LocalFault if the service is not to blame."""
     if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
         raise LocalFault(str(error)) from error
-    if isinstance(error, HealthURLRefused):
+    if isinstance(error, OutwardRefused):
         return no_answer(f"refused: {error.reason}")
     for kind, reason in _REASONS:
         if isinstance(error, kind):

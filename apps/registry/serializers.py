@@ -9,11 +9,11 @@ import orjson
 from django.conf import settings
 from rest_framework import serializers
 
+from apps.core.outward import OutwardRefused
 from apps.core.pagination import ListQuery
 from apps.core.serializers import Query, QueryText, StrictSerializer, Text
 from apps.registry import models
-from apps.registry.healthurl import REFUSED_TEXT, HealthURLRefused
-from apps.registry.policy import health_policy
+from apps.registry.policy import REFUSED_TEXT, health_policy
 from apps.registry.prober import check_registrable_blocking
 from xerpium_sdk.wire import versions
 from xerpium_sdk.wire.registry import Status
@@ -123,7 +123,7 @@ def health_url(value: str) -> str:
     http_url(value)
     try:
         check_registrable_blocking(value, health_policy())
-    except HealthURLRefused as error:
+    except OutwardRefused as error:
         raise serializers.ValidationError(REFUSED_TEXT, "url_not_allowed") from error
     return value
 

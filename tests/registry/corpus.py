@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
-from apps.registry.healthurl import Address, Network
+from apps.core.outward import Address, Network
 
 
 def corners(network: Network) -> Iterator[Address]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import uvloop
 
-from apps.registry.healthurl import Policy
+from apps.core.outward import Policy
 from tests.support.wait import wait_until_async
 
 DEVELOPMENT = Policy.from_strings(development=True)

@@ -5,9 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from apps.registry.healthurl import REFUSED_TEXT
 from apps.registry.models import Service
-from apps.registry.policy import own_endpoints
+from apps.registry.policy import REFUSED_TEXT, own_endpoints
 from tests.support.api import Api, faults_of
 from tests.support.registry import body, id_of
 

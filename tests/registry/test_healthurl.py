@@ -9,14 +9,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from apps.registry.healthurl import (
+from apps.core.outward import (
     DEFAULT_DENY,
     HARD_DENY,
     LOOPBACK,
     Address,
     AddressRefused,
-    HealthURLRefused,
     Network,
+    OutwardRefused,
     Policy,
     UrlRefused,
     carried_addresses,
@@ -48,7 +48,7 @@ def reachable(text: str, policy: Policy) -> bool:
     try:
         url = parse_url(text, policy)
         judge_addresses([url.host] if url.is_address else numeric_addresses(url.host), url.port, policy)
-    except HealthURLRefused:
+    except OutwardRefused:
         return False
     return True
 

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from apps.registry.healthurl import (
+from apps.core.outward import (
     MAX_LENGTH,
-    REFUSED_TEXT,
     AddressRefused,
     Policy,
     UrlRefused,
     judge_address,
     parse_url,
 )
+from apps.registry.policy import REFUSED_TEXT
 
 PRODUCTION = Policy.from_strings()
 WIDE_OPEN = Policy.from_strings(allow_cidrs=("0.0.0.0/0", "::/0"), allow_public=True, development=True)

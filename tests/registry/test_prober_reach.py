@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from apps.registry.healthurl import LOOPBACK, AddressRefused, HealthURL, HealthURLRefused, Policy, UrlRefused
+from apps.core.outward import LOOPBACK, AddressRefused, OutwardRefused, OutwardURL, Policy, UrlRefused
 from apps.registry.prober import Prober, ProbeResult, Target, check_registrable, check_registrable_blocking
 from tests.registry.corpus import corners, hosts, urls
 from tests.registry.peers import Peer, answer, keeps_silent, says
@@ -328,13 +328,13 @@ def test_a_tls_peer_that_never_says_goodbye_holds_no_socket(
 # --- Registration ---------------------------------------------------------------------------------------------------
 
 
-def check_asynchronously(text: str, policy: Policy) -> HealthURL:
+def check_asynchronously(text: str, policy: Policy) -> OutwardURL:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
         return loop.run(check_registrable(text, policy))
 
 
 checks = pytest.mark.parametrize("check", [check_asynchronously, check_registrable_blocking], ids=["async", "blocking"])
-Check = Callable[[str, Policy], HealthURL]
+Check = Callable[[str, Policy], OutwardURL]
 
 
 @checks
@@ -358,7 +358,7 @@ def test_what_the_policy_allows_may_be_registered(check: Check, names: Names) ->
         ("ftp://good.test/", UrlRefused),
     ],
 )
-def test_what_it_refuses_may_not(check: Check, names: Names, text: str, kind: type[HealthURLRefused]) -> None:
+def test_what_it_refuses_may_not(check: Check, names: Names, text: str, kind: type[OutwardRefused]) -> None:
     names.add("bad.test", ("10.0.0.1",))
     names.add("mixed.test", ("127.0.0.1", "10.0.0.1"))
 

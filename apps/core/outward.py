@@ -1,4 +1,4 @@
-"""What a health URL may point at: the hub fetches URLs that strangers registered and must not become their way in.
+"""What the hub may fetch: URLs that strangers registered, or operators wrote down, must not become anybody's way in.
 
 Pure: no I/O, no clock. ``parse_url`` judges the form of a URL, ``judge_address`` an address that a connection would go
 to. Names are resolved elsewhere; what counts is the resolved address, never the text that named it.
@@ -18,10 +18,6 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Scheme = Literal["http", "https"]
 
-REFUSED_TEXT: Final = (
-    "This health_check_url cannot be used. It must be a plain http or https URL of the service itself, at an address "
-    'and a port that the operators of this hub allow; see "Health URLs" in the documentation.'
-)
 MAX_LENGTH: Final = 2048
 DEFAULT_PORTS: Final[dict[Scheme, int]] = {"http": 80, "https": 443}
 LOWEST_FREE_PORT: Final = 1024
@@ -90,19 +86,19 @@ _CARRIERS: Final = (
 _ISATAP_MARKS: Final = (0x00005EFE, 0x02005EFE)
 
 
-class HealthURLRefused(ValueError):
-    """Raised when a health URL may not be fetched. The reason is for the operator's log; others get REFUSED_TEXT."""
+class OutwardRefused(ValueError):
+    """Raised when a URL may not be fetched. The reason is for operators: whoever registered the URL gets no hint."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class UrlRefused(HealthURLRefused):
-    """Raised when the text of a health URL breaks a rule of form."""
+class UrlRefused(OutwardRefused):
+    """Raised when the text of a URL breaks a rule of form."""
 
 
-class AddressRefused(HealthURLRefused):
+class AddressRefused(OutwardRefused):
     """Raised when an address and port may not be connected to."""
 
 
@@ -113,7 +109,7 @@ class Policy:
     allow_cidrs, deny_cidrs: networks that are opened, networks that stay closed whatever is opened.
     allow_public: global unicast addresses are allowed too.
     development: loopback is allowed, on ports from 1024.
-    denied_ports: ports that no health URL may name.
+    denied_ports: ports that no URL may name.
     denied_endpoints: (host, port) of the hub's own engines; hosts are IP addresses in canonical text, or names.
     """
 
@@ -151,8 +147,8 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class HealthURL:
-    """A health URL in canonical form; ``host`` is a lower-case ASCII name or an IP address without brackets."""
+class OutwardURL:
+    """A URL in canonical form; ``host`` is a lower-case ASCII name or an IP address without brackets."""
 
     scheme: Scheme
     host: str
@@ -276,8 +272,8 @@ _NAME: Final = re.compile(r"(?!.{254})[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a
 _ENDS_IN_NUMBER: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 
 
-def parse_url(text: str, policy: Policy) -> HealthURL:
-    """Return the parts of a health URL. Raises UrlRefused for anything but a plain http or https URL.
+def parse_url(text: str, policy: Policy) -> OutwardURL:
+    """Return the parts of a URL. Raises UrlRefused for anything but a plain http or https URL.
 
     Refused are: user info, a fragment, white space, control characters, backslashes, hosts that are neither an ASCII
     name (international names in their ``xn--`` form) nor an IP address in its usual notation, ports the policy denies.
@@ -294,7 +290,9 @@ def parse_url(text: str, policy: Policy) -> HealthURL:
     # An empty query is dropped, as those who fetch drop it.
     query = match["query"] or ""
     path_and_query = (match["path"] or "/") + ("" if query == "?" else query)
-    return HealthURL(scheme, host, port, path_and_query, f"{scheme}://{_authority(scheme, host, port)}{path_and_query}")
+    return OutwardURL(
+        scheme, host, port, path_and_query, f"{scheme}://{_authority(scheme, host, port)}{path_and_query}"
+    )
 
 
 def _fault_of_form(text: str) -> str:
