@@ -1,59 +1,14 @@
 """The hot routes on the event loop and their twins in Django: the same status, the same bytes, the same headers."""
 
-import asyncio
 from typing import Any
 
 import orjson
 import pytest
 
-from apps.core.asgi import Application
 from apps.registry.live import live
+from tests.registry.twins import JSON, ask
 from tests.support import services
-from tests.support.asgi import Answer, call, lifespan
 from tests.support.registry import NOW
-from tests.support.wait import wait_until_async
-from xerpium.asgi import Hub, django
-
-API = "/api/v1"
-JSON = ("content-type", "application/json")
-ID = ("x-request-id", "the-same-for-both")
-
-
-class Counting:
-    """Django behind its bridge, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.calls += 1
-        await django(scope, receive, send)
-
-
-def ask(*requests: Any, twin: bool) -> tuple[list[Answer], int]:
-    """Send requests to the hub with or without its fast paths; return the answers, and how many came from Django."""
-    behind = Counting()
-    hub = Hub(behind, fast_paths=not twin)
-
-    async def run() -> list[Answer]:
-        async with lifespan(hub):
-            await wait_until_async(_loaded, 5, "the catalogue")
-            return [await send(hub, *request) for request in requests]
-
-    return asyncio.run(run()), behind.calls
-
-
-async def _loaded() -> bool:
-    return live.is_loaded
-
-
-async def send(hub: Application, verb: str, path: str, body: bytes = b"", *headers: tuple[str, str]) -> Answer:
-    if not any(name.lower() == "x-request-id" for name, _ in headers):
-        headers = (*headers, ID)
-    answer = await call(hub, verb, API + path, body=body, headers=headers)
-    if verb == "HEAD":
-        answer.body = b""  # servers send none, whatever the application says
-    return answer
 
 
 def report(**fields: Any) -> bytes:
