@@ -47,6 +47,8 @@ HUB_ADMIN_PASSWORD = env_str("HUB_ADMIN_PASSWORD", "")
 # While `runhub` runs, it writes the addresses of the engines that it started to hub.env, and what `manage.py` needs
 # besides to manage.env: so a `manage.py shell` or `issue_key` needs no setting.
 _running = read_env_file(HUB_DATA_DIR / "manage.env") | read_env_file(HUB_DATA_DIR / "hub.env")
+AS_OWNER = sys.argv[1:2] in (["preparehub"], ["migrate"])
+_owner_url = _running.pop("DATABASE_MIGRATION_URL", None)
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
 _secret_key, _made_up_pepper = _running.get("SECRET_KEY"), None
@@ -68,15 +70,16 @@ REDIS_URL = env_url(
     _running.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
     schemes=("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
 )
-# The owner of the tables makes and changes them; everything else works as a role that owns nothing, and for which
-# row-level security therefore holds (docs/decisions/0018).
-DATABASE_MIGRATION_URL = env_url(
-    "DATABASE_MIGRATION_URL",
-    _running.get("DATABASE_MIGRATION_URL", DATABASE_URL),
-    schemes=("postgresql", "postgres"),
-)
-AS_OWNER = sys.argv[1:2] in (["preparehub"], ["migrate"])
 EMBEDDED_ENGINES = not (os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"))
+# The owner of the tables makes and changes them; everything else works as a role that owns nothing, and for which
+# row-level security therefore holds (docs/decisions/0018). Only what works as the owner learns its password.
+DATABASE_MIGRATION_URL = DATABASE_URL
+if AS_OWNER or TESTING:
+    DATABASE_MIGRATION_URL = env_url(
+        "DATABASE_MIGRATION_URL",
+        _owner_url if _owner_url and EMBEDDED_ENGINES else DATABASE_URL,
+        schemes=("postgresql", "postgres"),
+    )
 
 
 def database_from_url(url: str) -> dict[str, object]:

@@ -33,7 +33,8 @@ SELECT me.rolname::text, me.rolsuper, me.rolbypassrls, me.rolcreaterole,
        ARRAY(SELECT c.relname::text FROM pg_class c
              WHERE c.oid = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest(%(tables)s::text[]) name))
                AND pg_has_role(me.oid, c.relowner, 'MEMBER') ORDER BY 1)
-FROM pg_roles me WHERE me.rolname IN (session_user, current_user) ORDER BY 1
+FROM pg_roles me WHERE me.rolname = ANY (coalesce(%(roles)s::text[], ARRAY[session_user, current_user]::text[]))
+ORDER BY 1
 """
 _OPEN = """
 SELECT name, c.oid IS NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false)
@@ -59,8 +60,12 @@ def role_of(url: str) -> str:
     return unquote(urlsplit(url).username or "")
 
 
-def role_faults(cursor: Any) -> list[Fault]:
-    """Return why the hub may not work as the role of ``cursor``, of psycopg or Django; nothing when it may.
+def role_faults(cursor: Any, *, role: str | None = None) -> list[Fault]:
+    """Return why the hub may not work as ``role``; nothing when it may.
+
+    Args:
+        cursor: of psycopg or Django.
+        role: the role's name; that of ``cursor`` when there is none.
 
     Raises:
         Unprepared: a table of the hub is missing.
@@ -69,11 +74,22 @@ def role_faults(cursor: Any) -> list[Fault]:
     scoped = cursor.fetchall()
     if missing := [name for name, is_missing, _ in scoped if is_missing]:
         raise Unprepared(f"The database has no table {missing[0]}: run `manage.py preparehub`.")
-    cursor.execute(_QUESTION, {"tables": _tables()})
-    faults = [fault for row in cursor.fetchall() for fault in _faults_of(*row)]
+    cursor.execute(_QUESTION, {"tables": _tables(), "roles": None if role is None else [role]})
+    found = cursor.fetchall()
+    if not found:
+        return [_absent(role or "")]
+    faults = [fault for row in found for fault in _faults_of(*row)]
     if any(is_forced for *_, is_forced in scoped):
         faults += _unprotected(name for name, _, is_forced in scoped if not is_forced)
     return faults
+
+
+def _absent(role: str) -> Fault:
+    return Fault(
+        "core.E009",
+        f"DATABASE_URL connects as {role}, and there is no such role." if role else "DATABASE_URL names no role.",
+        f"Run `{MAKE_ROLE}` as an administrator and set DATABASE_URL to that role, then run `manage.py preparehub`.",
+    )
 
 
 def _faults_of(

@@ -13,7 +13,8 @@ def fingerprint(base: Path, installed_apps: Iterable[str]) -> str:
     Wrong only in the harmless direction: it also changes when something changes that needs no migration.
     """
     digest = hashlib.sha256(repr([django.VERSION, *installed_apps]).encode())
-    sources = [*base.glob("apps/*/migrations/*.py"), *base.glob("apps/core/management/commands/preparehub.py")]
+    patterns = ("apps/*/migrations/*.py", "apps/core/management/commands/*.py", "apps/core/postgres/*.py")
+    sources = [path for pattern in patterns for path in base.glob(pattern)]
     for path in [base / "requirements.txt", *sorted(sources)]:
         digest.update(str(path.relative_to(base)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -4,11 +4,13 @@ import asyncio
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from apps.core.engines import Engine
+from apps.core.engines import Engine, StartError
 from apps.core.supervisor import parts
 from apps.core.supervisor.directory import DataDirectory
+from apps.core.supervisor.keys import is_refused
 from apps.core.supervisor.log import Log
 from apps.core.supervisor.operator import CREATED, OPERATOR
 from apps.core.supervisor.parts import Site
@@ -16,6 +18,9 @@ from apps.core.supervisor.report import table, without_password
 from apps.core.supervisor.supervisor import Supervisor
 
 ADDRESSES = "hub.env"
+"""For programs, while the hub runs: where it is."""
+OWN_SECRETS = "manage.env"
+"""For `manage.py`, while the hub runs: the secrets that were made up, and how to connect as the tables' owner."""
 PREPARED = "prepared"
 
 
@@ -28,6 +33,10 @@ class Plan:
     engines: list[Engine]
     """The engines to start here: both, one, or none."""
     site: Site
+    own_secrets: Mapping[str, str]
+    """What `manage.py` needs in another terminal, besides the addresses."""
+    examples_need_keys: bool
+    """Whether the hub lets nobody in without one."""
     fingerprint: str
     """What the database has to have been prepared for; empty when it is not ours and has to be looked at each time."""
     admin_password: str
@@ -80,7 +89,9 @@ class Hub:
         web = self._supervisor.start([parts.web(site)])
         await self._supervisor.until_answering(web)
         self._log.hub(f"{site.url} answers, {time.monotonic() - self._began:.1f} s after the start")
-        others = self._supervisor.start(parts.background(site) + parts.examples(site))
+        others = self._supervisor.start(parts.background(site))
+        keys = await self._example_keys() if self._plan.examples_need_keys else {}
+        others += self._supervisor.start(parts.examples(site, keys))
         await self._supervisor.until_answering(others)
         self._announce()
 
@@ -98,10 +109,28 @@ class Hub:
             self._untold_password = plan.admin_password
         plan.data.write(PREPARED, plan.fingerprint)
 
+    async def _example_keys(self) -> dict[str, str]:
+        """Return the keys of the example services: those of the last start, or new ones where the hub refuses them."""
+        site, data = self._plan.site, self._plan.data
+        keys = {}
+        for example in site.examples:
+            file = f"key_{example.folder}"
+            key = data.read(file)
+            if not key or await asyncio.to_thread(is_refused, site.url, example.service, key):
+                try:
+                    key = await self._supervisor.ask_for_key(parts.key_issue(site, example))
+                except StartError as error:
+                    self._log.hub(f"{example.service} starts without a key: {error}")
+                    continue
+                data.write(file, key)
+            keys[example.service] = key
+        return keys
+
     def _announce(self) -> None:
         site = self._plan.site
         addresses = {"HUB_URL": site.url, "DATABASE_URL": site.database_url, "REDIS_URL": site.redis_url}
-        self._plan.data.write(ADDRESSES, "".join(f"{name}={value}\n" for name, value in addresses.items()))
+        for file, content in ((OWN_SECRETS, self._plan.own_secrets), (ADDRESSES, addresses)):
+            self._plan.data.write(file, "".join(f"{name}={value}\n" for name, value in content.items()))
         rows = [
             ("Application", f"{site.url}/"),
             ("Operator", f"{site.url}/admin/  as {OPERATOR}"),
@@ -128,7 +157,8 @@ class Hub:
         self._stop_asked.set()
 
     async def _stop(self) -> None:
-        self._plan.data.remove(ADDRESSES)
+        for file in (OWN_SECRETS, ADDRESSES):
+            self._plan.data.remove(file)
         self._plan.listener.close()
         await self._supervisor.stop()
         self._tell_password()

@@ -14,10 +14,10 @@ from apps.core.engines import Engine, Postgres, Redis, StartError, free_port
 from apps.core.supervisor import listener
 from apps.core.supervisor.directory import DataDirectory, unusable
 from apps.core.supervisor.fingerprint import fingerprint
-from apps.core.supervisor.hub import ADDRESSES, Hub, Plan
+from apps.core.supervisor.hub import ADDRESSES, OWN_SECRETS, Hub, Plan
 from apps.core.supervisor.lines import wants_colour
 from apps.core.supervisor.log import Log
-from apps.core.supervisor.parts import Example, Site
+from apps.core.supervisor.parts import SERVICE_KEY, Example, Site
 
 EXAMPLES = ("product_service", "order_service")
 NAME_WIDTH = 8
@@ -54,19 +54,22 @@ def make_plan() -> Plan:
 
 def _plan(data: DataDirectory) -> Plan:
     bind, port = settings.HUB_BIND, settings.HUB_PORT
-    data.remove(ADDRESSES)
+    for left_by_a_killed_hub in (ADDRESSES, OWN_SECRETS):
+        data.remove(left_by_a_killed_hub)
     socket = listener.listen(bind, port)
     raise_file_limit()
     engines = embedded_engines(data)
     for engine in engines:
         engine.prepare()
     urls = {ENGINE_SETTINGS[engine.name]: engine.url for engine in engines}
+    secrets_made, owner = made_up_secrets(data), owner_environment(engines)
     site = Site(
         base=settings.BASE_DIR,
         url=listener.base_url(bind, port),
         database_url=urls.get("DATABASE_URL", settings.DATABASE_URL),
         redis_url=urls.get("REDIS_URL", settings.REDIS_URL),
-        environment=hub_environment(data, urls),
+        environment=hub_environment(data, urls | secrets_made),
+        owner=owner,
         listener=socket.fileno(),
         web_answers=partial(listener.answers, bind, port, "/health/live"),
         examples=tuple(choose_examples(port)) if settings.DEMO else (),
@@ -76,6 +79,8 @@ def _plan(data: DataDirectory) -> Plan:
         listener=socket,
         engines=engines,
         site=site,
+        own_secrets=secrets_made | (owner if "DATABASE_URL" in urls else {}),
+        examples_need_keys=not settings.HUB_OPEN,
         fingerprint=fingerprint(settings.BASE_DIR, settings.INSTALLED_APPS)
         if len(urls) == len(ENGINE_SETTINGS)
         else "",
@@ -85,6 +90,9 @@ def _plan(data: DataDirectory) -> Plan:
 
 
 ENGINE_SETTINGS = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
+OWNER = "DATABASE_MIGRATION_URL"
+NOT_FOR_THE_HUB = (OWNER, "HUB_ADMIN_PASSWORD", SERVICE_KEY)
+"""How names of variables begin that the hub's processes never get."""
 
 
 def is_named(setting: str) -> bool:
@@ -93,25 +101,39 @@ def is_named(setting: str) -> bool:
 
 
 def embedded_engines(data: DataDirectory) -> list[Engine]:
-    """Return the engines that the environment does not name."""
-    password = data.secret("engine_password")
+    """Return the engines that the environment does not name; who knows the password of one learns none of the other."""
     engines: list[Engine] = [
-        Postgres(data.path / "postgres", free_port(), password),
-        Redis(data.path / "redis", free_port(), password),
+        Postgres(data.path / "postgres", free_port(), data.secret("engine_password")),
+        Redis(data.path / "redis", free_port(), data.secret("redis_password")),
     ]
     return [engine for engine in engines if not is_named(ENGINE_SETTINGS[engine.name])]
 
 
-def hub_environment(data: DataDirectory, urls: dict[str, str]) -> dict[str, str]:
-    """Return the environment of the hub's own processes: ours, the engines' addresses, and a secret key."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUB_ADMIN_PASSWORD")}
-    environment |= urls | {"PYTHONUNBUFFERED": "1"}
+def made_up_secrets(data: DataDirectory) -> dict[str, str]:
+    """Return the secrets that the environment does not name, made up once for ``data``."""
+    made = {}
+    if not is_named("SECRET_KEY"):
+        made["SECRET_KEY"] = data.secret("secret_key")
+    if not is_named("KEY_PEPPERS"):
+        made["KEY_PEPPERS"] = f"1:{data.secret('key_pepper')}"
+    return made
+
+
+def owner_environment(engines: list[Engine]) -> dict[str, str]:
+    """Return what only the preparation gets: how it connects as the owner of the tables."""
+    if own := [engine.owner_url for engine in engines if isinstance(engine, Postgres)]:
+        return {OWNER: own[0]}
+    return {name: os.environ[name] for name in (OWNER, f"{OWNER}_FILE") if name in os.environ}
+
+
+def hub_environment(data: DataDirectory, added: dict[str, str]) -> dict[str, str]:
+    """Return the environment of the hub's own processes: ours without what they need not know, and ``added``."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_FOR_THE_HUB)}
+    environment |= added | {"PYTHONUNBUFFERED": "1"}
     if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
         # Set in many containers. Seven processes that compile all they import would take three times as long to start;
         # out of the sources' way, the compiled files disturb nobody.
         environment["PYTHONPYCACHEPREFIX"] = str(data.path / "bytecode")
-    if not is_named("SECRET_KEY"):
-        environment["SECRET_KEY"] = data.secret("secret_key")
     return environment
 
 

@@ -42,6 +42,11 @@ class Example:
     folder: str
     port: int
 
+    @property
+    def service(self) -> str:
+        """The name under which it registers."""
+        return self.folder.replace("_", "-")
+
 
 @dataclass(frozen=True)
 class Site:
@@ -54,6 +59,8 @@ class Site:
     redis_url: str
     environment: Mapping[str, str]
     """What every process of the hub gets: the caller's environment, the addresses of the engines, the secrets."""
+    owner: Mapping[str, str]
+    """What the preparation gets besides: how it connects as the owner of the tables."""
     listener: int
     """The file descriptor of the listening socket. The supervisor owns it, so that the port stays the hub's and callers
     wait instead of being refused while the web server starts again."""
@@ -68,8 +75,13 @@ def engines(servers: Sequence[Engine]) -> list[Part]:
 
 def preparation(site: Site, admin_password: str) -> Part:
     """Return the process that brings the database up to date and then ends."""
-    environment = {**site.environment, "HUB_ADMIN_PASSWORD": admin_password}
+    environment = {**site.environment, **site.owner, "HUB_ADMIN_PASSWORD": admin_password}
     return replace(_django(site, "prepare", "manage.py", "preparehub"), environment=environment)
+
+
+def key_issue(site: Site, example: Example) -> Part:
+    """Return the process that says a new key for an example service, and ends."""
+    return _django(site, "keys", "manage.py", "issue_key", example.service, "--companies", "*", "--print")
 
 
 def background(site: Site) -> list[Part]:
@@ -93,11 +105,15 @@ def web(site: Site) -> Part:
     return replace(part, hint=hint, answers=site.web_answers, inherits=(site.listener,))
 
 
-def examples(site: Site) -> list[Part]:
-    """Return the example services."""
-    return [_example(site, example) for example in site.examples]
+def examples(site: Site, keys: Mapping[str, str] | None = None) -> list[Part]:
+    """Return the example services, each with its own of ``keys``, which are by service name."""
+    return [_example(site, example, (keys or {}).get(example.service, "")) for example in site.examples]
 
 
+SERVICE_KEY = "XERPIUM_SERVICE_KEY"
+"""The variable in which the SDK looks for the key of its service."""
+SECRETS = ("DATABASE_", "SECRET_KEY", "KEY_PEPPERS", "HUB_ADMIN_PASSWORD", SERVICE_KEY)
+"""How names of variables begin that only the hub may know."""
 ROOT_IS_NO_NEWS = "ignore:You're running the worker with superuser privileges"
 """Celery's warning to root, eight lines at each start: in a container it always is."""
 
@@ -109,7 +125,7 @@ def _engine(server: Engine, level: int) -> Part:
         server.directory,
         f"the disk and the permissions of {server.directory}; HUB_DATA_DIR names another place for it",
         level,
-        os.environ,
+        _for_strangers(os.environ),
         answers=server.answers,
         stop_signal=server.stop_signal,
         stop_seconds=20.0,
@@ -123,19 +139,20 @@ def _django(site: Site, name: str, *arguments: str, level: int = 0, ready_line: 
     return Part(name, [sys.executable, *arguments], site.base, hint, level, site.environment, ready_line=ready_line)
 
 
-def _example(site: Site, example: Example) -> Part:
+def _example(site: Site, example: Example, key: str) -> Part:
     server = ("-m", "uvicorn", f"{example.folder}.main:app", "--no-access-log", "--timeout-graceful-shutdown", "3")
+    own = {"HUB_URL": site.url, "PORT": str(example.port)} | ({SERVICE_KEY: key} if key else {})
     return Part(
         example.folder.removesuffix("_service"),
         [sys.executable, *server, "--port", str(example.port)],
         site.base / "examples",
         f"examples/{example.folder}; DEMO=0 leaves the example services out",
         level=5,
-        environment=_for_strangers(site.environment) | {"HUB_URL": site.url, "PORT": str(example.port)},
+        environment=_for_strangers(site.environment) | own,
         ready_line="Application startup complete",
     )
 
 
 def _for_strangers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a service may see of the hub's environment: not the keys to its database and its sessions."""
-    return {name: value for name, value in environment.items() if not name.startswith(("DATABASE_", "SECRET_KEY"))}
+    """Return what others may see of the hub's environment: not the keys to its database, its sessions and services."""
+    return {name: value for name, value in environment.items() if not name.startswith(SECRETS)}

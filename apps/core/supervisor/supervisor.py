@@ -1,10 +1,11 @@
 """Starting parts, waiting until they answer, and stopping them in the order in which they need each other."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from apps.core.engines import StartError
 from apps.core.supervisor.child import Child
+from apps.core.supervisor.keys import KEY_PREFIX
 from apps.core.supervisor.life import Life
 from apps.core.supervisor.log import Log
 from apps.core.supervisor.parts import Part
@@ -67,9 +68,33 @@ class Supervisor:
             lines.append(line)
             self._log.part(part.name, line)
 
+        await self._run_to_end(part, say, lines)
+        return lines
+
+    async def ask_for_key(self, part: Part) -> str:
+        """Run a part that says a key, in a line of its own, and ends; return the key, which stands in no log.
+
+        Raises:
+            StartError: it failed, or said none.
+        """
+        keys: list[str] = []
+        lines: list[str] = []
+
+        def say(line: str) -> None:
+            if line.startswith(KEY_PREFIX):
+                keys.append(line.strip())
+                return
+            lines.append(line)
+            self._log.part(part.name, line)
+
+        await self._run_to_end(part, say, lines)
+        if len(keys) != 1:
+            raise StartError(f"{part.name} said {len(keys)} keys where one was asked for.")
+        return keys[0]
+
+    async def _run_to_end(self, part: Part, say: Callable[[str], None], lines: list[str]) -> None:
         if await Life(part, say).run() != 0:
             raise StartError(f"{part.name} failed ({lines[-1] if lines else 'without a word'}): look at {part.hint}.")
-        return lines
 
     def hurry(self) -> None:
         """Stop waiting for parts that are being stopped: kill them."""

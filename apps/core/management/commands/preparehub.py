@@ -9,8 +9,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection as db_connection
 
 from apps.core import redis
+from apps.core.postgres.refusing import UnfitRole
+from apps.core.postgres.roles import role_faults, role_of
 from apps.core.supervisor.operator import CREATED, OPERATOR
 
 LOCK = 0x5845525049554D  # "XERPIUM"
@@ -26,11 +29,13 @@ class Command(BaseCommand):
         """Prepare the database.
 
         Raises:
-            CommandError: PostgreSQL or Redis cannot be reached, or the first operator has no password.
+            CommandError: PostgreSQL or Redis cannot be reached, the hub may not work as the role of DATABASE_URL, or
+                the first operator has no password.
         """
         require_redis()
         with sole_preparation():
             call_command("migrate", interactive=False, verbosity=min(options["verbosity"], 1), stdout=self.stdout)
+            require_fit_role()
             if operator_ensure(password=settings.HUB_ADMIN_PASSWORD):
                 self.stdout.write(CREATED)
 
@@ -64,6 +69,17 @@ def sole_preparation() -> Iterator[None]:
     with connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         yield
+
+
+def require_fit_role() -> None:
+    """Return when the hub may work as the role of DATABASE_URL.
+
+    Raises:
+        CommandError: its processes would refuse to start; with what they would say.
+    """
+    with db_connection.cursor() as cursor:
+        if faults := role_faults(cursor, role=role_of(settings.DATABASE_URL)):
+            raise CommandError(str(UnfitRole(faults)))
 
 
 def operator_ensure(*, password: str) -> bool:
