@@ -32,6 +32,8 @@ FAILURES = 10
 FAILURES_OF_SOURCE = 30
 ATTEMPTS = 120
 """Attempts a minute for a name at a source, good ones included; only good ones get this far."""
+USES = 3000
+"""The same where a credential accompanies every call, and is not changed into a token once in a while."""
 REMEMBERED_SECONDS = 24 * 3600
 """For how long a good credential keeps its way in when others fail at the same source."""
 REFUSED_PER_SOURCE = 600
@@ -61,6 +63,7 @@ def attempt(
     source: str,
     *,
     secret: str = "",
+    every_call: bool = False,
     wrong: type[Exception] | tuple[type[Exception], ...] = NotAuthenticated,
 ) -> Iterator[None]:
     """Let the block check a credential, unless too many failed before it.
@@ -71,6 +74,7 @@ def attempt(
         source: where it comes from, see ``source_of``.
         secret: what it says; a keyed digest of it is kept if it is good. Empty, or everything that somebody else
             at the same source cannot know.
+        every_call: whether the credential accompanies every call, so that `USES` is the limit and not `ATTEMPTS`.
         wrong: the exceptions of the block that mean "not the right secret"; all others count as neither.
 
     Raises:
@@ -85,7 +89,7 @@ def attempt(
     except TooManyRequests:
         failed(kind, name, place)
         raise
-    _take(Rule(f"{kind}-attempts", ATTEMPTS), _digest(name, place))
+    _take(Rule(f"{kind}-uses", USES) if every_call else Rule(f"{kind}-attempts", ATTEMPTS), _digest(name, place))
     try:
         yield
     except wrong:

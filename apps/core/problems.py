@@ -97,12 +97,17 @@ def problem_response(error: HubError) -> HttpResponse:
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """Answer an exception of a REST view; what nobody expected is logged with its traceback, and not shown."""
+    return problem_response(judged(error, context.get("view")))
+
+
+def judged(error: Exception, view: object) -> HubError:
+    """Return the hub's own error for an exception of a REST view, after logging what operators have to know of."""
     known = as_hub_error(error)
     if known.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("request_failed", view=type(context.get("view")).__name__, exc_info=error)
+        _log.error("request_failed", view=type(view).__name__, exc_info=error)
     elif known.status == HTTPStatus.SERVICE_UNAVAILABLE and known is not error:
         _log.warning("engine_away", error=str(error))
-    return problem_response(known)
+    return known
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,11 +1,11 @@
 """The base of every REST view: strict input, declared parameters, ETags, idempotency, problems."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, ClassVar, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.datastructures import MultiValueDict
 from rest_framework.permissions import AllowAny
@@ -16,11 +16,12 @@ from rest_framework.views import APIView
 from apps.core import idempotency, limits
 from apps.core.access import Principal
 from apps.core.bodies import read_body
-from apps.core.errors import MalformedBody, MethodNotAllowed, UnsupportedMediaType
+from apps.core.errors import HubError, MalformedBody, MethodNotAllowed, UnsupportedMediaType
 from apps.core.etags import conditional
 from apps.core.parsers import body_limit_of
-from apps.core.problems import as_hub_error, exception_handler
+from apps.core.problems import as_hub_error, judged, problem_response
 from apps.core.serializers import Query
+from apps.core.tenancy import acting
 
 WRITES = frozenset({"post", "put", "patch", "delete"})
 
@@ -46,6 +47,8 @@ class HubRequest(Request):
 
 class HubView(APIView):
     """Base of the REST views. A verb is a method that parses, calls one service and returns a ``Response``.
+
+    It runs in the company context of who asks, which is nobody's in views that ask for no credentials.
 
     ``scopes`` says for each verb (lower case; HEAD is GET) which scope a caller needs: a verb that it does not name is
     closed to everybody. ``area`` names the rows that it shows where an operator needs a permission of its own for them
@@ -75,7 +78,11 @@ class HubView(APIView):
             self.initial(hub_request, *args, **kwargs)
             return self._answer(hub_request)
         except Exception as error:
-            return exception_handler(error, {"view": self})
+            return self.refusal(judged(error, self))
+
+    def refusal(self, error: HubError) -> HttpResponse:
+        """Return the answer that says ``error``: a problem, unless the view's protocol has errors of its own."""
+        return problem_response(error)
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HubRequest:
         """Wrap Django's request."""
@@ -154,6 +161,23 @@ class PublicView(HubView):
     def read_query(self, request: Request) -> dict[str, Any]:
         """Ignore the query: programs that we do not know add parameters that we do not know."""
         return {}
+
+
+def _parts_for(caller: Principal, response: HttpResponseBase) -> HttpResponseBase:
+    """Let the parts of an answer, which are made after the view has returned, be made for ``caller`` as well."""
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = _within(caller, iter(response))
+    return response
+
+
+def _within(caller: Principal, parts: Iterator[bytes]) -> Iterator[bytes]:
+    # Around each part by itself: a generator's context is that of whoever asks it for the next one.
+    while True:
+        with acting(caller):
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
 
 
 def _scope_of(request: Request) -> str:
