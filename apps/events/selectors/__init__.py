@@ -5,6 +5,7 @@ from apps.events.selectors.catalogue import EventTypeView, event_type, event_typ
 from apps.events.selectors.entries import dead_letters, dead_letters_waiting, journal
 from apps.events.selectors.outbox import OutboxState, outbox_state
 from apps.events.selectors.state import (
+    OWN_PREFIX,
     BusState,
     ConsumerView,
     GroupView,
@@ -18,6 +19,7 @@ from apps.events.selectors.state import (
 )
 
 __all__ = [
+    "OWN_PREFIX",
     "BusState",
     "ConsumerView",
     "EventTypeView",

@@ -20,6 +20,7 @@ from apps.events.streams import GroupFacts, StreamFacts, id_time
 from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD, stream_of_replays
 
 __all__ = [
+    "OWN_PREFIX",
     "BusState",
     "ConsumerView",
     "GroupView",

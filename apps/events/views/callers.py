@@ -8,8 +8,9 @@ from django.db.models import Q
 from apps.core.access import Principal
 from apps.core.errors import FieldError, NotAllowed
 from apps.core.tenancy import scope_of
+from apps.events.selectors import OWN_PREFIX
 
-__all__ = ["deciding_on", "filters_of", "require_own_group"]
+__all__ = ["deciding_on", "filters_of", "require_own_group", "sees_group"]
 
 
 def own_groups(service: str) -> Q:
@@ -45,6 +46,18 @@ def require_own_group(caller: Principal, group: str | None) -> None:
     if own is not None and group is not None and not _is_own_group(own, group):
         message = f"You are {own} and decide for the groups {own}, {own}-group and {own}-group-…"
         raise NotAllowed(message, errors=[FieldError("/group", "not_yours", message)])
+
+
+def sees_group(caller: Principal, group: str) -> bool:
+    """Return whether ``caller`` is told of a group.
+
+    A group has no company, and its name is that of a service: whoever does not see all companies is told of the hub's
+    groups and of its own.
+    """
+    if scope_of(caller).is_everything or group.startswith(OWN_PREFIX):
+        return True
+    own = caller.speaks_for
+    return own is not None and _is_own_group(own, group)
 
 
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """How the bus is doing, for tools: ``events/groups`` and ``events/streams``. Live, so without tags."""
 
+from dataclasses import replace
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.access import Principal, caller_of
 from apps.core.pagination import paginate
 from apps.core.views import HubView
 from apps.events import answers, selectors
 from apps.events.serializers import GroupQuery
-from apps.events.views.callers import filters_of
+from apps.events.views.callers import filters_of, sees_group
 
 __all__ = ["GroupListView", "StreamListView"]
 
@@ -26,10 +29,14 @@ class GroupListView(HubView):
         """List the consumer groups with their lag and their consumers, by stream and name.
 
         From Redis, now; while it is away `live` is off, the numbers are those of the last look, and there are no
-        consumers.
+        consumers. Who does not act for all companies sees the hub's groups and its own.
         """
-        wanted = filters_of(self.query)
-        found = [view for view in selectors.groups() if all(getattr(view, name) == wanted[name] for name in wanted)]
+        wanted, caller = filters_of(self.query), caller_of(request)
+        found = [
+            view
+            for view in selectors.groups()
+            if sees_group(caller, view.group) and all(getattr(view, name) == wanted[name] for name in wanted)
+        ]
         page = paginate(found, request, key=lambda view: (view.stream, view.group))
         return Response(
             page.as_json(lambda view: answers.group(view, selectors.group_consumers(view.stream, view.group)))
@@ -45,6 +52,18 @@ class StreamListView(HubView):
 
     @extend_schema(responses={200: answers.StreamPage})
     def get(self, request: Request) -> Response:
-        """List the streams with their length, what they may grow to, and what keeps them from being trimmed."""
-        found = selectors.streams()
+        """List the streams with their length, what they may grow to, and what keeps them from being trimmed.
+
+        Of the groups that do, those are named that the caller may see (`events/groups`).
+        """
+        caller = caller_of(request)
+        found = [_as_told_to(caller, view) for view in selectors.streams()]
         return Response({"results": [answers.stream(view) for view in found], "next": None})
+
+
+def _as_told_to(caller: Principal, view: selectors.StreamView) -> selectors.StreamView:
+    seen = [group for group in view.held_by if sees_group(caller, group)]
+    if seen == view.held_by:
+        return view
+    # The alarm's second half names the groups.
+    return replace(view, held_by=seen, alarm=view.alarm and f"{view.alarm.partition(':')[0]}.")
