@@ -35,6 +35,7 @@ from unfold.forms import AuthenticationForm
 
 from apps.console.lockout import address_of, is_known, known_username, locked_until
 from apps.console.second_factor import factor_check, factor_of
+from apps.console.trail import VISITOR
 from apps.core import limits
 from apps.core.audit import Actor, record
 from apps.core.errors import TooManyRequests
@@ -126,7 +127,11 @@ class SignIn(LoginView):
         """Say that name or password is wrong, and count it for the console's home page."""
         name = str(form.cleaned_data.get("username", "")) if hasattr(form, "cleaned_data") else ""
         if form.non_field_errors():
-            limits.failed("password", name if is_known(name) else "", limits.source_of(self.request))
+            known = name if is_known(name) else ""
+            limits.failed("password", known, limits.source_of(self.request))
+            if not getattr(self.request, "axes_locked_out", False):
+                # People type their password into the wrong field: a name that nobody has is not kept.
+                record("sign_in_failed", "operator", known or "a name that nobody has", by=VISITOR)
         return super().form_invalid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -188,6 +193,7 @@ def _checked(request: HttpRequest, user: User, text: str) -> tuple[str, int]:
     if checked.wait:
         return f"Too many wrong codes. Wait {spoken(checked.wait)}, then try again with a new code.", checked.wait
     limits.failed("code", user.get_username(), source)
+    record("second_factor_failed", "operator", user.get_username(), by=VISITOR)
     return "This code is not right, or has been used already. The app shows a new one every 30 seconds.", 0
 
 

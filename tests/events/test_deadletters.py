@@ -10,6 +10,7 @@ from django.db import connection, connections
 from django.db.utils import DatabaseError
 from django.utils import timezone
 
+from apps.core.models import AuditEntry
 from apps.events import deadletters, selectors, services
 from apps.events.models import DeadLetter, OutboxEntry
 from tests.events.conftest import make_event
@@ -208,3 +209,16 @@ def test_a_group_whose_name_is_not_kept_as_it_is_cannot_be_sent_to(group: str | 
     assert replay([letter.pk]) == 0
     letter.refresh_from_db()
     assert letter.state == DeadLetter.State.WAITING
+
+
+def test_decisions_are_in_the_audit_for_each_company_by_itself() -> None:
+    store(dead(1, company_id="5"), dead(2, company_id="6"), dead(3, company_id="5"))
+    first, second, third = DeadLetter.objects.order_by("id").values_list("pk", flat=True)
+
+    assert replay([first, second, third]) == 3
+    assert services.dead_letters_discard(ids=[first], actor="anna", now=NOW) == 0  # decided already: no entry
+
+    told = {entry.company_id: entry for entry in AuditEntry.objects.filter(object_type="dead_letter")}
+    assert {number: entry.object_id for number, entry in told.items()} == {5: f"{first} to {third}", 6: str(second)}
+    assert told[5].action == "replayed"
+    assert told[5].after == {"count": 2, "ids": [first, third], "what": {"product_created of shop-group": 2}}

@@ -4,11 +4,13 @@ Each decision is one statement that compares and swaps: of two that are made at 
 """
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from apps.core import audit
 from apps.events.models import DeadLetter
 from apps.events.services.outbox import outbox_insert
 from xerpium_sdk.wire.keys import stream_of_replays
@@ -26,10 +28,12 @@ _SEND = outbox_insert("""
     SELECT %s || "group", NULL, fields || jsonb_build_object('replay_of', id::text, 'replay_stream', stream)
     FROM decided ORDER BY id
 """)
+_TOLD = 'id, company_id, "group", event_type'
 _REPLAY = f"""
-WITH decided AS ({_DECIDE} AND is_text AND "group" <> '' RETURNING id, "group", stream, fields), sent AS ({_SEND})
-SELECT count(*) FROM decided
+WITH decided AS ({_DECIDE} AND is_text AND "group" <> '' RETURNING {_TOLD}, stream, fields), sent AS ({_SEND})
+SELECT {_TOLD} FROM decided ORDER BY id
 """
+_DISCARD = f"WITH decided AS ({_DECIDE} RETURNING {_TOLD}) SELECT {_TOLD} FROM decided ORDER BY id"
 
 
 def dead_letters_replay(*, ids: Letters, actor: str, now: dt.datetime) -> int:
@@ -43,7 +47,7 @@ def dead_letters_replay(*, ids: Letters, actor: str, now: dt.datetime) -> int:
     for some in _batches(ids):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_REPLAY, [DeadLetter.State.REPLAYED, now, actor, some, stream_of_replays("")])
-            count += int(cursor.fetchone()[0])
+            count += _noted("replayed", cursor.fetchall())
     return count
 
 
@@ -52,9 +56,22 @@ def dead_letters_discard(*, ids: Letters, actor: str, now: dt.datetime) -> int:
     count = 0
     for some in _batches(ids):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_DECIDE, [DeadLetter.State.DISCARDED, now, actor, some])
-            count += int(cursor.rowcount)
+            cursor.execute(_DISCARD, [DeadLetter.State.DISCARDED, now, actor, some])
+            count += _noted("discarded", cursor.fetchall())
     return count
+
+
+def _noted(verb: str, letters: list[tuple[int, int | None, str, str]]) -> int:
+    """Record what was decided, an entry for each company of these letters; return how many letters there are."""
+    of_company: dict[int | None, list[tuple[int, int | None, str, str]]] = defaultdict(list)
+    for letter in letters:
+        of_company[letter[1]].append(letter)
+    for company_id, some in of_company.items():
+        counts = Counter(f"{event_type or 'no type'} of {group}" for _, _, group, event_type in some)
+        which = str(some[0][0]) if len(some) == 1 else f"{some[0][0]} to {some[-1][0]}"
+        after = {"count": len(some), "what": dict(counts), "ids": [letter[0] for letter in some]}
+        audit.record(verb, "dead_letter", which, company_id=company_id, after=after)
+    return len(letters)
 
 
 def _batches(ids: Letters) -> Iterator[list[int]]:
