@@ -46,9 +46,9 @@ def new_private_key(algorithm: str) -> PrivateKey:
 def public_jwk(key: PrivateKey, algorithm: str) -> dict[str, str]:
     """Return the public part as a JWK (RFC 7517), with its thumbprint as ``kid``."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        members = cast(dict[str, Any], ECAlgorithm.to_jwk(key.public_key(), as_dict=True))
+        members = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     else:
-        members = cast(dict[str, Any], RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))
+        members = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
     members = {name: members[name] for name in _THUMBPRINT_MEMBERS[members["kty"]]}
     return {**members, "use": "sig", "alg": algorithm, "kid": thumbprint(members)}
 

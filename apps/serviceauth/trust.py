@@ -17,7 +17,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
 from jwt import PyJWK
 
+from apps.core.errors import Unavailable
 from apps.core.tenancy import system, use
+from apps.serviceauth.matching import is_name_of
 from apps.serviceauth.models import Revocation, SigningKey
 from apps.serviceauth.signing import CannotUnseal, PrivateKey, unseal
 from apps.serviceauth.tokens import Claims
@@ -56,13 +58,9 @@ class Trust:
     void: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """By kind and subject: tokens issued up to this time (epoch, s) are void."""
 
-    def signer(self, now: float, algorithm: str) -> Signer | None:
-        """Return the key that signs at ``now`` with ``algorithm``."""
-        good = [
-            one
-            for one in self.signers
-            if one.algorithm == algorithm and one.since <= now and (one.until is None or now < one.until)
-        ]
+    def signer(self, now: float) -> Signer | None:
+        """Return the key that signs at ``now``."""
+        good = [one for one in self.signers if one.since <= now and (one.until is None or now < one.until)]
         return max(good, key=lambda one: one.since, default=None)
 
     def is_void(self, claims: Claims) -> bool:
@@ -74,8 +72,14 @@ class Trust:
             asked.append((Revocation.KEY, claims.key_id))
         if claims.user_id is not None:
             asked.append((Revocation.USER, str(claims.user_id)))
-        asked += [(Revocation.ACCOUNT, name) for name in claims.actors]
-        return any(claims.issued_at <= self.void[one] for one in asked if one in self.void)
+        if any(claims.issued_at <= self.void[one] for one in asked if one in self.void):
+            return True
+        # Of the services further away only the name is known, and an account may be one of many names.
+        return bool(claims.actors) and any(
+            kind == Revocation.ACCOUNT and claims.issued_at <= until and is_name_of(name, subject)
+            for (kind, subject), until in self.void.items()
+            for name in claims.actors
+        )
 
 
 class TrustStore:
@@ -103,26 +107,33 @@ class TrustStore:
         return now - self._checked_at <= FRESH_SECONDS or now - self._looking_since > FRESH_SECONDS
 
     def fresh(self) -> Trust:
-        """Return what is known, after a look at the database unless somebody looked within the last second."""
+        """Return what is known, after a look at the database unless somebody looked within the last second.
+
+        Raises:
+            Unavailable: the database is away, and this process has never seen it.
+        """
         if not self.is_fresh:
             self.look()
-        return self._trust
+        return self._known()
 
     def look(self) -> Trust:
         """Look at the database now; one thread does for all. While it is away, what is known goes on to count.
 
         Nobody waits for another's look for longer than a second: a database that hangs is away, too.
+
+        Raises:
+            Unavailable: the database is away, and this process has never seen it.
         """
         asked_at = time.monotonic()
         if not self._loading.acquire(timeout=FRESH_SECONDS):
-            return self._trust
+            return self._known()
         try:
             if self._checked_at < asked_at:
                 self._look()
         finally:
             self._looking_since = float("inf")
             self._loading.release()
-        return self._trust
+        return self._known()
 
     def _look(self) -> None:
         expiries, began = self._expiries, time.monotonic()
@@ -133,6 +144,12 @@ class TrustStore:
             _log.warning("trust_not_refreshed", error=str(error))
         # What was changed here meanwhile may not have been read: the next use looks again.
         self._checked_at = began if expiries == self._expiries else float("-inf")
+
+    def _known(self) -> Trust:
+        """Return what is known; who knows no key at all must not call a token bad."""
+        if self._seen is None:
+            raise Unavailable("The database is away, and the keys of the hub are not known here yet.")
+        return self._trust
 
     def expire(self) -> None:
         """Look again at the next use, now and after the running transaction: something was changed here."""

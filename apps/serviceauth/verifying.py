@@ -60,7 +60,7 @@ class _Good:
 
 
 _remembered: dict[bytes, _Good] = {}
-_remembering = threading.Lock()
+_remembering, _looking = threading.Lock(), threading.Lock()
 _last_unknown = float("-inf")
 
 
@@ -168,11 +168,13 @@ def _checked(token: str, known: Trust, now: float, *, may_look: bool) -> _Good:
 def _look_for(kid: str) -> PyJWK | None:
     """Look whether a key has come that nobody here has seen, unless somebody just looked for another."""
     global _last_unknown
-    moment = time.monotonic()
-    if moment - _last_unknown < UNKNOWN_KID_SECONDS:
-        return None
-    _last_unknown = moment
-    return trust.look().keys.get(kid)
+    with _looking:  # who comes second waits for what the first one finds
+        known = trust.present.keys.get(kid)
+        if known is not None or time.monotonic() - _last_unknown < UNKNOWN_KID_SECONDS:
+            return known
+        found = trust.look().keys.get(kid)
+        _last_unknown = time.monotonic()
+        return found
 
 
 def _remember(mark: bytes, good: _Good) -> None:

@@ -1,6 +1,7 @@
 """Issuing access tokens: to a service for itself, and to an operator for the person that he is."""
 
 import datetime as dt
+import math
 import secrets
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ __all__ = [
     "sign",
     "spelt",
     "token_issue",
+    "user_claims",
 ]
 
 CONSOLE = "console"
@@ -85,7 +87,7 @@ def token_issue(
         client_id=service.service_name,
         issued_at=begins,
         not_before=begins,
-        expires_at=begins + settings.TOKEN_LIFETIME_SECONDS,
+        expires_at=_end(service, begins),
         token_id=secrets.token_urlsafe(16),
         scopes=scopes_asked(scope, service.scopes),
         companies=spelt(service.companies) if company is None else (company,),
@@ -144,6 +146,12 @@ def audience_of(resource: str | None) -> tuple[str, ...]:
 def spelt(companies: Companies) -> tuple[int, ...] | AllCompanies:
     """Return companies as a token says them."""
     return "*" if companies == "*" else tuple(sorted(companies))
+
+
+def _end(service: Authenticated, begins: int) -> int:
+    """Return when a token ends (epoch, s): with its key at the latest."""
+    ends = begins + int(settings.TOKEN_LIFETIME_SECONDS)
+    return ends if service.key.expires_at is None else min(ends, math.ceil(service.key.expires_at.timestamp()))
 
 
 def _company(service: Authenticated, company_id: int | None) -> int | None:

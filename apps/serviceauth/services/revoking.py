@@ -7,6 +7,8 @@ In every process of the hub it counts within a second; services that verify offl
 import datetime as dt
 from hashlib import sha256
 
+from django.db import transaction
+
 from apps.core import audit
 from apps.serviceauth.models import Revocation
 from apps.serviceauth.services.signing import LONGEST_LIFETIME
@@ -25,17 +27,20 @@ __all__ = [
 
 REVOCATIONS_MAX_AGE = 30
 """Seconds after which who verifies offline asks again."""
+_LAST_END = LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
+"""After this no token of now is good any more."""
 
 
 def revoke_token(claims: Claims, *, reason: str, actor: str, now: dt.datetime) -> None:
     """Revoke one token, by its ``jti``."""
     ends = dt.datetime.fromtimestamp(claims.expires_at, dt.UTC)
-    _revoke(Revocation.TOKEN, claims.token_id, reason, actor, now, expires_at=ends, before=ends)
+    if not Revocation.objects.filter(kind=Revocation.TOKEN, subject=claims.token_id).exists():
+        _revoke(Revocation.TOKEN, claims.token_id, reason, actor, now, before=ends, expires_at=ends)
 
 
 def revoke_key(key_id: str, *, reason: str, actor: str, now: dt.datetime) -> None:
-    """Revoke every token that a service key got until now."""
-    _revoke(Revocation.KEY, key_id, reason, actor, now)
+    """Revoke every token of a service key that is no longer good, the one that it is just getting included."""
+    _revoke(Revocation.KEY, key_id, reason, actor, now, before=now + _LAST_END)
 
 
 def revoke_account(name: str, *, reason: str, actor: str, now: dt.datetime) -> None:
@@ -69,15 +74,15 @@ def _revoke(
     expires_at: dt.datetime | None = None,
     before: dt.datetime | None = None,
 ) -> None:
-    ends = now + LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
-    Revocation.objects.create(
-        kind=kind,
-        subject=subject,
-        issued_before=before or now,
-        reason=reason[:200],
-        created_at=now,
-        created_by=actor[:200],
-        expires_at=expires_at or ends,
-    )
-    audit.record(f"{kind}_revoked", kind, subject, after={"reason": reason})
-    trust.expire()
+    with transaction.atomic():
+        Revocation.objects.create(
+            kind=kind,
+            subject=subject,
+            issued_before=before or now,
+            reason=reason[:200],
+            created_at=now,
+            created_by=actor[:200],
+            expires_at=expires_at or now + _LAST_END,
+        )
+        audit.record(f"{kind}_revoked", kind, subject, after={"reason": reason})
+        trust.expire()

@@ -1,14 +1,18 @@
 """Signing keys over time: the next is published before it signs, the last until no token of it is left.
 
-Every process may call `signing_keys_rotate`; an advisory lock lets one at a time decide, by what is stored.
+Every process may call `signing_keys_rotate`; an advisory lock lets one at a time decide, by what is stored. Another
+TOKEN_ALGORITHM, or another pepper in front, is what the next key gets; the present one goes on until then.
 """
 
 import datetime as dt
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from apps.core import audit
+from apps.core.errors import Unavailable
 from apps.core.tenancy import system, use
 from apps.serviceauth import signing
 from apps.serviceauth.models import SigningKey
@@ -19,6 +23,7 @@ __all__ = [
     "JWKS_MAX_AGE",
     "LONGEST_LIFETIME",
     "PUBLISHED_AHEAD",
+    "VERIFIES_AFTER",
     "signer",
     "signing_key_withdraw",
     "signing_keys_rotate",
@@ -30,18 +35,26 @@ PUBLISHED_AHEAD = dt.timedelta(seconds=2 * JWKS_MAX_AGE)
 """A key is published for so long before it signs: twice what verifiers keep, so that each has seen it."""
 LONGEST_LIFETIME = dt.timedelta(seconds=3600)
 """The most that TOKEN_LIFETIME_SECONDS may be; a key verifies for so long after its last signature."""
+VERIFIES_AFTER = LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
+"""For how long a key is kept after its last signature."""
 _LOCK = 0x5845525049554B
+
+_log = structlog.get_logger(__name__)
 
 
 def signer(now: dt.datetime) -> Signer:
-    """Return the key that signs now; the first is made when somebody asks for it."""
-    algorithm: str = settings.TOKEN_ALGORITHM
-    found = trust.fresh().signer(now.timestamp(), algorithm)
+    """Return the key that signs now; the first is made when somebody asks for it.
+
+    Raises:
+        Unavailable: none can be used, because KEY_PEPPERS are not those with which they were sealed.
+    """
+    found = trust.fresh().signer(now.timestamp())
     if found is None:
         signing_keys_rotate(now=now)
-        found = trust.look().signer(now.timestamp(), algorithm)
+        found = trust.look().signer(now.timestamp())
     if found is None:
-        raise RuntimeError("No signing key can be used: look at KEY_PEPPERS, or run manage.py rotate_signing_keys.")
+        _log.error("no_signing_key", setting="KEY_PEPPERS")
+        raise Unavailable("The hub cannot sign tokens: its operator finds out why in the console.", code="no_signer")
     return found
 
 
@@ -57,12 +70,12 @@ def signing_keys_rotate(*, now: dt.datetime, at_once: bool = False) -> list[str]
     """
     with use(system("rotate signing keys")), transaction.atomic():
         _lock()
-        SigningKey.objects.filter(verifies_until__lte=now).delete()
+        for kid in list(SigningKey.objects.filter(verifies_until__lte=now).values_list("kid", flat=True)):
+            SigningKey.objects.filter(kid=kid).delete()
+            audit.record("signing_key_forgotten", "signing_key", kid)
         made = _make_what_is_needed(now, at_once=at_once)
-        for key in made:
-            audit.record("signing_key_made", "signing_key", key.kid, after={"algorithm": key.algorithm})
         trust.expire()
-    return [key.kid for key in made]
+    return made
 
 
 def signing_key_withdraw(*, kid: str, now: dt.datetime) -> str:
@@ -78,7 +91,7 @@ def signing_key_withdraw(*, kid: str, now: dt.datetime) -> str:
         _lock()
         SigningKey.objects.get(kid=kid).delete()
         audit.record("signing_key_withdrawn", "signing_key", kid)
-        waiting = SigningKey.objects.filter(algorithm=settings.TOKEN_ALGORITHM, signs_from__gt=now).first()
+        waiting = _usable().filter(signs_from__gt=now).order_by("signs_from").first()
         if waiting is not None and _signing_at(now) is None:
             waiting.signs_from = now
             waiting.save(update_fields=["signs_from"])
@@ -89,48 +102,54 @@ def signing_key_withdraw(*, kid: str, now: dt.datetime) -> str:
     return present.kid
 
 
-def _make_what_is_needed(now: dt.datetime, *, at_once: bool) -> list[SigningKey]:
+def _make_what_is_needed(now: dt.datetime, *, at_once: bool) -> list[str]:
     present = _signing_at(now)
     if present is None:
         return [_make(now, now)]
-    if present.signs_until is not None:
+    if _usable().filter(signs_from__gt=now).exists():
         return []
     due = present.signs_from + dt.timedelta(days=settings.SIGNING_KEY_DAYS)
-    if not at_once and due - PUBLISHED_AHEAD > now:
+    if at_once or present.algorithm != settings.TOKEN_ALGORITHM:
+        due = now
+    elif present.signs_until is not None:  # the one that was to follow has been withdrawn
+        due = present.signs_until
+    if due - PUBLISHED_AHEAD > now:
         return []
-    begins = now + PUBLISHED_AHEAD if at_once else max(due, now + PUBLISHED_AHEAD)
-    present.signs_until = begins
-    present.verifies_until = begins + LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
+    begins = max(due, now + PUBLISHED_AHEAD)
+    present.signs_until, present.verifies_until = begins, begins + VERIFIES_AFTER
     present.save(update_fields=["signs_until", "verifies_until"])
     return [_make(begins, now)]
 
 
+def _usable() -> QuerySet[SigningKey]:
+    """Return the keys that can be unsealed, as far as their pepper's version tells."""
+    return SigningKey.objects.filter(pepper_version__in=list(settings.KEY_PEPPERS))
+
+
 def _signing_at(now: dt.datetime) -> SigningKey | None:
-    keys = SigningKey.objects.filter(algorithm=settings.TOKEN_ALGORITHM, signs_from__lte=now)
-    keys = keys.filter(pepper_version__in=list(settings.KEY_PEPPERS)).exclude(signs_until__lte=now)
+    keys = _usable().filter(signs_from__lte=now).exclude(signs_until__lte=now)
     return keys.order_by("-signs_from").first()
 
 
-def _make(begins: dt.datetime, now: dt.datetime) -> SigningKey:
+def _make(begins: dt.datetime, now: dt.datetime) -> str:
     version, pepper = next(iter(settings.KEY_PEPPERS.items()))
-    private = signing.new_private_key(settings.TOKEN_ALGORITHM)
-    public = signing.public_jwk(private, settings.TOKEN_ALGORITHM)
-    _end_others(begins)
-    return SigningKey.objects.create(
+    algorithm: str = settings.TOKEN_ALGORITHM
+    private = signing.new_private_key(algorithm)
+    public = signing.public_jwk(private, algorithm)
+    # Nobody else signs from then on: of keys that cannot be unsealed any more only the tokens are left.
+    SigningKey.objects.filter(signs_until=None).update(signs_until=begins, verifies_until=begins + VERIFIES_AFTER)
+    SigningKey.objects.create(
         kid=public["kid"],
-        algorithm=settings.TOKEN_ALGORITHM,
+        algorithm=algorithm,
         public=public,
         private=signing.seal(private, pepper),
         pepper_version=version,
         created_at=now,
         signs_from=begins,
     )
-
-
-def _end_others(begins: dt.datetime) -> None:
-    """Let keys of another algorithm, and those that cannot be unsealed any more, verify until their tokens are gone."""
-    ends = begins + LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
-    SigningKey.objects.filter(signs_until=None).update(signs_until=begins, verifies_until=ends)
+    told = {"algorithm": algorithm, "signs_from": begins.isoformat(timespec="seconds")}
+    audit.record("signing_key_made", "signing_key", public["kid"], after=told)
+    return public["kid"]
 
 
 def _lock() -> None:
