@@ -1,6 +1,15 @@
 """What others may ask about companies, accounts and keys, and about what people may do."""
 
+from apps.serviceauth.selectors.accounts import access_troubles, accounts_with_keys, with_keys
 from apps.serviceauth.selectors.companies import company_names, every_company_name
+from apps.serviceauth.selectors.operators import operator_companies
 from apps.serviceauth.selectors.roles import permissions_of
 
-__all__ = ["company_names", "every_company_name", "permissions_of"]
+__all__ = [
+    "access_troubles",
+    "accounts_with_keys",
+    "company_names",
+    "every_company_name",
+    "permissions_of",
+    "with_keys",
+]

@@ -25,9 +25,9 @@ from apps.serviceauth.services.granting import (
     told_companies,
 )
 from apps.serviceauth.services.revoking import revoke_key
+from apps.serviceauth.standing import LEAKED
 
 __all__ = [
-    "LEAKED",
     "MOST_LIVE_KEYS",
     "OVERLAPS",
     "UNTIL_USED",
@@ -45,7 +45,6 @@ OVERLAPS = tuple(dt.timedelta(hours=hours) for hours in (0, 1, 24, 7 * 24, 30 * 
 """For how long an old key may stay good beside the one that replaces it; an operator picks."""
 UNTIL_USED = None
 """Instead of one of `OVERLAPS`: until `GRACE` after the new key is first used, at most for the longest of them."""
-LEAKED = "reported as leaked"
 _LONGEST_LIFE = dt.timedelta(days=3660)
 
 _log = structlog.get_logger(__name__)
