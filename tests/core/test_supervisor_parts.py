@@ -15,9 +15,11 @@ SITE = Site(
     environment={
         "DATABASE_URL": "postgresql://here",
         "SECRET_KEY": "secret",
+        "KEY_PEPPERS": "1:pepper",
         "REDIS_URL": "redis://here",
         "PATH": "/bin",
     },
+    owner={"DATABASE_MIGRATION_URL": "postgresql://owner@here"},
     listener=7,
     web_answers=lambda: True,
     examples=(Example("product_service", 8001), Example("order_service", 8002)),
@@ -63,9 +65,27 @@ def test_the_example_services_know_the_hub_and_none_of_its_secrets():
     assert order.cwd == Path("/base/examples")
 
 
-def test_only_the_preparation_knows_the_operators_password():
-    assert parts.preparation(SITE, "pw").environment["HUB_ADMIN_PASSWORD"] == "pw"
-    assert not any("HUB_ADMIN_PASSWORD" in part.environment for part in everything())
+def test_an_example_service_gets_its_own_key_and_no_other():
+    product, order = parts.examples(SITE, {"product-service": "xrp_one", "order-service": "xrp_two"})
+    assert [part.environment["XERPIUM_SERVICE_KEY"] for part in (product, order)] == ["xrp_one", "xrp_two"]
+    assert not any("xrp_" in text for part in (product, order) for text in part.command)
+    (alone, _) = parts.examples(SITE, {"product-service": "xrp_one"})
+    assert alone == product
+    assert "XERPIUM_SERVICE_KEY" not in parts.examples(SITE, {"product-service": "xrp_one"})[1].environment
+
+
+def test_only_the_preparation_knows_the_operators_password_and_the_owner_of_the_tables():
+    prepared = parts.preparation(SITE, "pw").environment
+    assert prepared["HUB_ADMIN_PASSWORD"] == "pw"
+    assert prepared["DATABASE_MIGRATION_URL"] == "postgresql://owner@here"
+    for part in [*everything(), *(parts.key_issue(SITE, example) for example in SITE.examples)]:
+        assert not {"HUB_ADMIN_PASSWORD", "DATABASE_MIGRATION_URL"} & set(part.environment), part.name
+
+
+def test_the_engines_learn_nothing_of_the_hubs_secrets(monkeypatch):
+    for name in ("SECRET_KEY", "KEY_PEPPERS_FILE", "DATABASE_MIGRATION_URL", "HUB_ADMIN_PASSWORD"):
+        monkeypatch.setenv(name, "secret")
+    assert not any("secret" in part.environment.values() for part in parts.engines(ENGINES))
 
 
 def test_the_web_server_takes_over_the_listening_socket():

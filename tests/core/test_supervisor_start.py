@@ -16,6 +16,7 @@ from apps.core.supervisor import listener, main
 from apps.core.supervisor.directory import DataDirectory, unusable
 from apps.core.supervisor.fingerprint import fingerprint
 from apps.core.supervisor.report import table, without_password
+from xerpium.env import env_secrets
 
 
 def mode(path) -> int:
@@ -177,7 +178,7 @@ def test_the_fingerprint_follows_the_migrations(tmp_path):
 
 @pytest.fixture
 def clean_environment(monkeypatch):
-    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY"):
+    for name in ("DATABASE_URL", "DATABASE_MIGRATION_URL", "REDIS_URL", "SECRET_KEY", "KEY_PEPPERS"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -191,15 +192,37 @@ def test_only_engines_that_the_environment_does_not_name_are_started(tmp_path, c
     assert main.embedded_engines(data) == []
 
 
-def test_the_parts_get_addresses_and_a_secret_but_not_the_operators_password(tmp_path, clean_environment):
-    clean_environment.setenv("HUB_ADMIN_PASSWORD", "known to few")
+def test_who_knows_one_engines_password_knows_no_other(tmp_path, clean_environment):
+    postgres, redis = main.embedded_engines(DataDirectory(tmp_path))
+    assert len({postgres.password, postgres.application_password, redis.password}) == 3
+
+
+def test_secrets_that_the_environment_does_not_name_are_made_up_once(tmp_path, clean_environment):
     data = DataDirectory(tmp_path)
-    environment = main.hub_environment(data, {"REDIS_URL": "redis://here"})
-    assert environment["REDIS_URL"] == "redis://here"
-    assert environment["SECRET_KEY"] == data.secret("secret_key")
-    assert "HUB_ADMIN_PASSWORD" not in environment
+    made = main.made_up_secrets(data)
+    assert made == main.made_up_secrets(data)
+    assert made["SECRET_KEY"] != made["KEY_PEPPERS"].removeprefix("1:")
+    clean_environment.setenv("KEY_PEPPERS", f"1:{'x' * 32}")
+    assert set(main.made_up_secrets(data)) == {"SECRET_KEY"}
+    assert len(env_secrets("KEY_PEPPERS", made["KEY_PEPPERS"])) == 1
     clean_environment.setenv("SECRET_KEY_FILE", "/run/secrets/key")
-    assert "SECRET_KEY" not in main.hub_environment(data, {})
+    assert main.made_up_secrets(data) == {}
+
+
+def test_the_parts_get_addresses_and_secrets_but_no_password_of_the_operator_or_the_owner(tmp_path, clean_environment):
+    for name in ("HUB_ADMIN_PASSWORD", "DATABASE_MIGRATION_URL_FILE", "XERPIUM_SERVICE_KEY"):
+        clean_environment.setenv(name, "known to few")
+    added = {"REDIS_URL": "redis://here", "SECRET_KEY": "made up"}
+    environment = main.hub_environment(DataDirectory(tmp_path), added)
+    assert added.items() <= environment.items()
+    assert "known to few" not in environment.values()
+
+
+def test_the_owner_is_that_of_our_own_engine_or_the_one_that_the_environment_names(tmp_path, clean_environment):
+    clean_environment.setenv("DATABASE_MIGRATION_URL_FILE", "/run/secrets/owner")
+    engines = main.embedded_engines(DataDirectory(tmp_path))
+    assert main.owner_environment(engines) == {"DATABASE_MIGRATION_URL": engines[0].owner_url}
+    assert main.owner_environment(engines[1:]) == {"DATABASE_MIGRATION_URL_FILE": "/run/secrets/owner"}
 
 
 def test_children_may_open_as_many_files_as_the_system_allows():
