@@ -85,6 +85,8 @@ def _confirm(request: HttpRequest, user: User) -> HttpResponseBase:
         return _shown(request, user, complaint=WRONG)
     codes, device = done
     signin.complete(request, user, device)
+    # Who had to set it up was nobody until now; the page with the codes is that of somebody who is signed in.
+    request.user = user
     return _shown(request, user, codes=codes, fresh=True)
 
 
