@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("apps.events.urls")),
     path("api/v1/", include("apps.serviceauth.urls")),
     api_path("api/asyncapi", AsyncAPIView, "asyncapi"),
+    path("", include("apps.serviceauth.oauth_urls")),
     path("", include("apps.core.urls")),
 ]
 

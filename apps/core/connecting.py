@@ -1,4 +1,4 @@
-"""Connections to what others named: names resolved once, every address judged, nothing connected to that was not judged.
+"""Connections to what others named: names resolved once, every address judged before anything is connected to.
 
 A name is resolved once for a request and the connection goes to one of the addresses that were judged: what the name
 resolves to a moment later is of no consequence. The host name stays in ``Host``, in SNI and in the check of the

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import structlog
 from django.conf import settings
 from yarl import URL
 
@@ -18,6 +19,7 @@ SECONDS: Final = 3.0
 HEAD_LIMIT: Final = 16 * 1024
 
 _lookups: Final = lookup_pool("fetch-lookup")
+_log = structlog.get_logger(__name__)
 
 
 class FetchFailed(Exception):
@@ -71,7 +73,12 @@ def fetch(text: str, policy: Policy, *, limit: int, seconds: float = SECONDS) ->
         raise FetchFailed(f"refused: {error.reason}") from error
     except TimeoutError as error:
         raise FetchFailed(f"no answer within {seconds:g} s") from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except FetchFailed:
+        raise
+    except Exception as error:
+        # Strangers choose what arrives: whatever upsets a library is no answer.
+        if not isinstance(error, aiohttp.ClientError | OSError):
+            _log.error("fetch_failed_unforeseen", exc_info=error)
         raise FetchFailed(f"no answer: {type(error).__name__}") from error
 
 
