@@ -211,6 +211,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "apps.core.requestid.RequestIdMiddleware",
+    "apps.core.tenancy.middleware.NobodyMiddleware",
     "apps.core.observation.ObservationMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.csp.PagesCSPMiddleware",
@@ -221,6 +222,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "apps.console.signin.SecondFactorMiddleware",
+    "apps.core.tenancy.middleware.OperatorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",

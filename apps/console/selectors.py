@@ -7,6 +7,7 @@ from typing import Any
 from apps.console.home import HubFacts, hub_troubles
 from apps.console.picture import Neighbourhood
 from apps.core import health
+from apps.core.tenancy import in_sight
 from apps.events.selectors import bus_state, outbox_state
 from apps.registry import selectors as registry
 from xerpium_sdk.wire.registry import Status
@@ -65,8 +66,8 @@ def hub_facts() -> HubFacts:
 
 
 def neighbourhood() -> Neighbourhood:
-    """Return the whole dependency graph."""
-    graph = registry.catalogue().graph()
+    """Return the dependency graph, as far as it is in sight."""
+    graph = registry.dependencies()
     needing = Counter(target for _, target in graph.edges)
     return Neighbourhood(
         statuses={node.name: node.status for node in graph.nodes},
@@ -83,4 +84,4 @@ def services_wanted(*, q: str, tag: str, company: str) -> list[str] | None:
     if company and not company.isdecimal():
         return []
     company_id = int(company) if company else None
-    return registry.catalogue().services(q=q or None, tag=tag or None, company_id=company_id)
+    return registry.catalogue().services(q=q or None, tag=tag or None, company_id=company_id, companies=in_sight())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -83,6 +83,17 @@ def caller_of(request: Request) -> Principal:
     return cast(Principal, request.user)
 
 
+def operator_of(user: Any) -> Principal | None:
+    """Return the operator that a session's user is, with the companies it belongs to; None for anybody else."""
+    # Here: what knows the companies stands on this module.
+    from apps.core.tenancy.operators import companies_of
+
+    if not (user.is_active and user.is_staff):
+        return None
+    scopes: frozenset[str] | AllScopes = "*" if user.is_superuser else operator_scopes(user.has_perms)
+    return Principal("operator", user.get_username(), companies=companies_of(user.pk), scopes=scopes)
+
+
 class OperatorSession(SessionAuthentication):
     """An operator who logged in to the console; verbs that write need the CSRF token."""
 
@@ -94,13 +105,12 @@ class OperatorSession(SessionAuthentication):
         """
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return None
-        user = request._request.user
-        if not (user.is_active and user.is_staff):
+        operator = operator_of(request._request.user)
+        if operator is None:
             return None
         # The plain request: asking the wrapped one for a form field would parse the body.
         self.enforce_csrf(cast(Request, request._request))
-        scopes: frozenset[str] | AllScopes = "*" if user.is_superuser else operator_scopes(user.has_perms)
-        return Principal("operator", user.get_username(), scopes=scopes), None
+        return operator, None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
+from inspect import iscoroutinefunction
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, reset_queries
 
 from apps.core import redis
 from apps.core.loop import OUTAGES
-from apps.events.subscriptions import Subscription
-from xerpium_sdk.events import EventConsumer
+from apps.core.tenancy import company, global_rows, system, use
+from apps.events.subscriptions import Copier, Subscription
+from xerpium_sdk.events import EventConsumer, Handler
+from xerpium_sdk.wire.envelope import Envelope
 
 __all__ = ["make_consumer"]
 
@@ -47,10 +51,32 @@ def make_consumer(
         register = consumer.on_batch(
             "*", size=BATCH, seconds=BATCH_SECONDS, raw=True, max_attempts=NEVER, timeout=float(NEVER)
         )
-        register(subscription.copier)
+        register(_for_all(subscription.copier, subscription.group))
     else:
-        consumer.register_handlers(subscription.handlers)
+        consumer.register_handlers({name: _for_company(one) for name, one in subscription.handlers.items()})
     return consumer
+
+
+def _for_all(copier: Copier, group: str) -> Copier:
+    """Return ``copier``, which keeps entries of all companies."""
+    return use(system(f"copy entries for {group}"))(copier)
+
+
+def _for_company(handler: Handler) -> Handler:
+    """Return ``handler``, a plain function, in the company of each event; for global rows where the event names none.
+
+    Raises:
+        TypeError: it is a coroutine function, which would run after its context has ended.
+    """
+    if iscoroutinefunction(handler):
+        raise TypeError(f"{handler!r}: handlers of the hub are plain functions.")
+
+    @wraps(handler)
+    def handle(event: Envelope) -> object:
+        with use(global_rows() if event.company_id is None else company(event.company_id)):
+            return handler(event)
+
+    return handle
 
 
 def is_outage(error: Exception) -> bool:

@@ -11,6 +11,7 @@ from threading import Lock
 
 from django.db import connection, transaction
 
+from apps.core.tenancy import system, use
 from apps.events.models import EventTypeDeclaration
 from apps.events.schemas import Schema
 
@@ -54,6 +55,7 @@ class _Cache:
     def forget(self) -> None:
         self._good_until = 0.0
 
+    @use(system("know the declared event types"))
     def _load(self) -> None:
         version = catalogue_version()
         if version != self._version:

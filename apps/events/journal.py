@@ -45,12 +45,13 @@ WITH written AS (
     )
     ORDER BY r.n
     ON CONFLICT DO NOTHING
-    RETURNING event_type
+    RETURNING event_type, company_id, verdict
 ), counted AS (
-    INSERT INTO events_eventtypehour (event_type, hour, count, last_at)
-    SELECT event_type, date_trunc('hour', %(now)s, 'UTC'), count(*), %(now)s
-    FROM written WHERE event_type <> '' GROUP BY 1 ORDER BY 1
-    ON CONFLICT (event_type, hour) DO UPDATE
+    INSERT INTO events_eventtypehour (event_type, company_id, hour, count, last_at)
+    SELECT event_type, company_id, date_trunc('hour', %(now)s, 'UTC'), count(*), %(now)s
+    FROM written WHERE event_type <> '' AND (company_id IS NOT NULL OR verdict <> 'undecodable')
+    GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (event_type, hour, company_id) DO UPDATE
     SET count = events_eventtypehour.count + EXCLUDED.count, last_at = EXCLUDED.last_at
 )
 SELECT count(*) FROM written

@@ -8,6 +8,9 @@ from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
 
+from apps.core.tenancy import Scope
+from apps.core.tenancy.models import CompanyScoped, HubOwned
+
 __all__ = [
     "DeadLetter",
     "EventTypeDeclaration",
@@ -43,7 +46,7 @@ def _float(digits: str) -> float | str:
     return digits if isinf(number) else number
 
 
-class OutboxEntry(models.Model):
+class OutboxEntry(HubOwned):
     """One stream entry, written in the transaction that it tells of (see ``services``).
 
     It is *pending* until the relay has appended it. An entry of a stream that nothing else could restore is then kept
@@ -60,7 +63,7 @@ class OutboxEntry(models.Model):
     parked_at = models.DateTimeField(null=True, editable=False)
     error = models.TextField(blank=True, db_default="", editable=False, help_text="Why it is parked.")
 
-    class Meta:
+    class Meta(HubOwned.Meta):
         verbose_name = "outbox entry"
         verbose_name_plural = "outbox"
         indexes = [
@@ -86,7 +89,7 @@ class Verdict(models.TextChoices):
     UNDECODABLE = "undecodable", "cannot be read"
 
 
-class JournalEntry(models.Model):
+class JournalEntry(CompanyScoped):
     """One event as it stood on a stream; a partition for each day of ``recorded_at`` (see migration 0002).
 
     ``event_id`` is unique: what is delivered twice is stored once. An entry that cannot be read is stored under
@@ -114,7 +117,7 @@ class JournalEntry(models.Model):
     fault = models.TextField(blank=True, help_text="Why it does not fit its schema, or cannot be read.")
     extra = models.JSONField(null=True, decoder=AnyJSON)
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         managed = False
         db_table = "events_journalentry"
         verbose_name = "event"
@@ -123,8 +126,16 @@ class JournalEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.event_type or 'unreadable entry'} {self.event_id}"
 
+    @classmethod
+    def q_readable(cls, scope: Scope) -> Q:
+        """Return the condition of what ``scope`` may see.
 
-class DeadLetter(models.Model):
+        The company of an entry that cannot be read may not be known: then it is for who acts for all.
+        """
+        return Q(company_id=None) & ~Q(verdict=Verdict.UNDECODABLE) | Q(company_id__in=scope.companies)
+
+
+class DeadLetter(CompanyScoped):
     """A message that a consumer group gave up on, with the reason; it waits until an operator decides."""
 
     class State(models.TextChoices):
@@ -158,7 +169,7 @@ class DeadLetter(models.Model):
     decided_by = models.TextField(blank=True, editable=False)
     replay_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="replays")
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         verbose_name = "dead letter"
         permissions = [("decide_deadletter", "Can replay and discard dead letters")]
         indexes = [
@@ -172,8 +183,13 @@ class DeadLetter(models.Model):
     def __str__(self) -> str:
         return f"{self.event_type or 'unreadable entry'} given up by {self.group}"
 
+    @classmethod
+    def q_readable(cls, scope: Scope) -> Q:
+        """Return the condition of what ``scope`` may see: as `JournalEntry`, by what the entry itself says."""
+        return Q(company_id=None, fields__company_id="") | Q(company_id__in=scope.companies)
 
-class EventTypeDeclaration(models.Model):
+
+class EventTypeDeclaration(CompanyScoped):
     """What a service says of an event type that it publishes; a type has one owner in the hub."""
 
     id = models.BigAutoField(primary_key=True)
@@ -186,7 +202,7 @@ class EventTypeDeclaration(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         verbose_name = "event type"
         ordering = ["event_type"]
         indexes = [models.Index(fields=["service_name"], name="event_type_service")]
@@ -195,17 +211,22 @@ class EventTypeDeclaration(models.Model):
         return self.event_type
 
 
-class EventTypeHour(models.Model):
-    """How many events of a type were journalled in one hour, written with them: counting afterwards would read them."""
+class EventTypeHour(CompanyScoped):
+    """How many events of a type a company had in one hour, written with them: counting afterwards would read them."""
 
     id = models.BigAutoField(primary_key=True)
     event_type = models.TextField()
     hour = models.DateTimeField()
+    company_id = models.BigIntegerField(null=True)
     count = models.BigIntegerField(default=0)
     last_at = models.DateTimeField(help_text="When the hub stored the last one.")
 
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["event_type", "hour"], name="event_type_hour")]
+    class Meta(CompanyScoped.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event_type", "hour", "company_id"], name="event_type_hour", nulls_distinct=False
+            )
+        ]
         indexes = [models.Index(fields=["hour"], name="event_type_hours")]
 
     def __str__(self) -> str:

@@ -7,12 +7,15 @@ from typing import TypeVar
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from apps.core import health, metrics, redis
+from apps.core.tenancy import system, use
 from apps.events.selectors import GroupView, StreamView, bus_state, dead_letters_waiting, groups, outbox_state, streams
 from apps.events.selectors.state import journalled
 from apps.events.streams import JOURNAL_GROUP
 from xerpium_sdk.wire.keys import RELAY_ALIVE
 
 __all__ = ["install"]
+
+_WATCHING = system("measure the bus")
 
 View = TypeVar("View", GroupView, StreamView)
 
@@ -27,7 +30,8 @@ def install() -> None:
 
 def collect_outbox() -> Iterator[Metric]:
     """Yield the outbox's gauges."""
-    state = outbox_state()
+    with use(_WATCHING):
+        state = outbox_state()
     yield GaugeMetricFamily("xerpium_outbox_pending", "Entries that wait for the relay.", state.pending)
     yield GaugeMetricFamily("xerpium_outbox_oldest_seconds", "How long the oldest has waited.", state.oldest_seconds)
     yield GaugeMetricFamily("xerpium_outbox_parked", "Entries that cannot be sent.", state.parked)
@@ -35,10 +39,12 @@ def collect_outbox() -> Iterator[Metric]:
 
 def collect_bus() -> Iterator[Metric]:
     """Yield the gauges of streams, groups, the journal and the dead letters; of the last look while Redis is away."""
-    yield GaugeMetricFamily("xerpium_dead_letters_waiting", "Dead letters to decide on.", dead_letters_waiting())
-    yield CounterMetricFamily("xerpium_journal_entries", "Entries taken into the journal.", journalled())
-    yield from _streams(streams())
-    yield from _groups(groups())
+    with use(_WATCHING):
+        waiting, copied, of_streams, of_groups = dead_letters_waiting(), journalled(), streams(), groups()
+    yield GaugeMetricFamily("xerpium_dead_letters_waiting", "Dead letters to decide on.", waiting)
+    yield CounterMetricFamily("xerpium_journal_entries", "Entries taken into the journal.", copied)
+    yield from _streams(of_streams)
+    yield from _groups(of_groups)
 
 
 def _streams(found: Sequence[StreamView]) -> Iterator[Metric]:
@@ -77,6 +83,7 @@ def _gauge(
     return family
 
 
+@use(_WATCHING)
 def check_database() -> health.CheckResult:
     """Return healthy when PostgreSQL answers; what waits is told, and is the trouble of others.
 

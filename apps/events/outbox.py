@@ -12,10 +12,11 @@ __all__ = ["Outbox", "Row"]
 RELAY_LOCK = 0x5845525049554D01  # "XERPIUM" and a number: which of the project's advisory locks this is
 
 # A relay on a machine that vanished must give the lock up within seconds, and one whose server vanished must notice.
+# It sends what all companies have to tell, and what row-level security shows only to who acts for all.
 # What it commits need not be on disk at once: a row whose settling a crash undid is sent again, as after any crash.
 _SESSION = """
 SET application_name = 'xerpium relay'; SET statement_timeout = '10s'; SET idle_session_timeout = 0;
-SET synchronous_commit = off;
+SET synchronous_commit = off; SET xerpium.scope = 'everything';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3
 """
 _PENDING = """

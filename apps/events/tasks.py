@@ -7,6 +7,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from apps.core.redis import AWAY
+from apps.core.tenancy import system, use
 from apps.events import services
 from apps.events.services import keeping, retention
 
@@ -17,18 +18,21 @@ ENGINE_AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError, *A
 
 
 @shared_task(name="events.prune_outbox")
+@use(system("forget what was relayed"))
 def prune_outbox() -> int:
     """Forget what was relayed long ago; return how many entries."""
     return services.outbox_prune(now=timezone.now())
 
 
 @shared_task(name="events.look", throws=ENGINE_AWAY)
+@use(system("note how streams are doing"))
 def look() -> None:
     """Note how streams and groups are doing."""
     keeping.streams_look(now=timezone.now())
 
 
 @shared_task(name="events.trim", throws=ENGINE_AWAY)
+@use(system("trim streams"))
 def trim() -> None:
     """Cut off what nobody needs any more."""
     if removed := keeping.streams_trim(now=timezone.now()):
@@ -36,12 +40,14 @@ def trim() -> None:
 
 
 @shared_task(name="events.prepare_journal", throws=ENGINE_AWAY)
+@use(system("make days of the journal"))
 def prepare_journal() -> None:
     """Make the journal's partitions of the days to come."""
     retention.journal_prepare(now=timezone.now())
 
 
 @shared_task(name="events.prune", throws=ENGINE_AWAY)
+@use(system("forget old events"))
 def prune() -> None:
     """Forget old days of the journal, old decisions, old samples."""
     days = retention.journal_prune(now=timezone.now())

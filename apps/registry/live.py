@@ -16,6 +16,7 @@ from django.db import connection
 
 from apps.core.errors import Unavailable
 from apps.core.redis import RedisError, blocking_client, client
+from apps.core.tenancy import system, use
 from apps.registry import leases, projection
 from apps.registry.catalog import Catalog, CatalogGapError, Rendered
 from xerpium_sdk.wire.keys import REGISTRY_CATALOG, REGISTRY_CHANGES, REGISTRY_PROTECTION, RELAY_ALIVE
@@ -125,6 +126,7 @@ class LiveCatalog:
         except CatalogGapError:
             logger.info("Changes of the catalogue are missing; it will be loaded again.")
 
+    @use(system("follow the catalogue"))
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:

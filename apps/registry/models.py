@@ -12,6 +12,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from apps.core.tenancy import Scope
+from apps.core.tenancy.models import CompanyScoped
 from xerpium_sdk.wire.registry import Status
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
@@ -25,7 +27,7 @@ REPORT_CHOICES = [(status.value, status.value) for status in REPORTABLE]
 POLL_CHOICES = [(status.value, status.value) for status in (Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY)]
 
 
-class Service(models.Model):
+class Service(CompanyScoped):
     """A name that instances answer for. Its status follows from theirs and is never stored."""
 
     name = models.CharField(max_length=100, unique=True)
@@ -34,7 +36,7 @@ class Service(models.Model):
     revision = models.BigIntegerField(default=0, help_text="Catalogue revision of the last change.")
     created_at = models.DateTimeField(db_default=Now())
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="registry_service_name_well_formed"),
@@ -45,8 +47,10 @@ class Service(models.Model):
         return self.name
 
 
-class Instance(models.Model):
+class Instance(CompanyScoped):
     """One running copy of a service. The row outlives it, so that what an operator decided is there when it returns."""
+
+    company_path = "service__company_id"
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="instances")
     instance_id = models.CharField(max_length=200)
@@ -75,7 +79,7 @@ class Instance(models.Model):
     registered_at = models.DateTimeField(db_default=Now())
     revision = models.BigIntegerField(default=0)
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         ordering = ["service_id", "instance_id"]
         constraints = [
             models.UniqueConstraint(fields=["service", "instance_id"], name="registry_instance_unique"),
@@ -115,8 +119,10 @@ class Instance(models.Model):
         return self.weight if self.weight_override is None else self.weight_override
 
 
-class Vitals(models.Model):
+class Vitals(CompanyScoped):
     """What changes with every heartbeat and poll of an instance: the table from which due checks are picked."""
+
+    company_path = "instance__service__company_id"
 
     instance = models.OneToOneField(Instance, on_delete=models.CASCADE, primary_key=True, related_name="vitals")
     last_seen_at = models.DateTimeField(db_default=Now())
@@ -129,7 +135,7 @@ class Vitals(models.Model):
     status_code = models.PositiveIntegerField(null=True)
     reason = models.CharField(max_length=256, blank=True)
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         verbose_name_plural = "vitals"
         indexes = [
             models.Index(fields=["next_due_at"], name="registry_vitals_due", condition=Q(next_due_at__isnull=False))
@@ -139,8 +145,10 @@ class Vitals(models.Model):
         return f"vitals of {self.instance_id}"
 
 
-class HistoryEntry(models.Model):
+class HistoryEntry(CompanyScoped):
     """One change of a service or of one of its instances: when, what, why and by whom."""
+
+    company_path = "service__company_id"
 
     REGISTERED, UPDATED, STATUS = "registered", "updated", "status_changed"
     DRAINED, RESUMED, DEREGISTERED, WEIGHED, NOTED = "drained", "resumed", "deregistered", "weight_changed", "noted"
@@ -160,7 +168,7 @@ class HistoryEntry(models.Model):
     actor = models.CharField(max_length=150)
     revision = models.BigIntegerField(default=0)
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         ordering = ["-id"]
         verbose_name_plural = "history"
         indexes = [
@@ -172,7 +180,7 @@ class HistoryEntry(models.Model):
         return f"{self.change}: {self.cause}"
 
 
-class PollResult(models.Model):
+class PollResult(CompanyScoped):
     """One answer to one health poll, kept for a day. Partitioned by day: yesterday's goes as a whole table."""
 
     pk = models.CompositePrimaryKey("instance_id", "at")
@@ -182,16 +190,33 @@ class PollResult(models.Model):
     latency_ms = models.FloatField()
     status_code = models.PositiveIntegerField(null=True)
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         managed = False
         db_table = "registry_pollresult"
 
     def __str__(self) -> str:
         return f"{self.at}: {'ok' if self.ok else 'failed'}"
 
+    @classmethod
+    def q_readable(cls, scope: Scope) -> Q:
+        """Return the condition of what ``scope`` may see: polls of instances that it sees."""
+        return Q(instance_id__in=Instance.objects.values("pk"))
 
-class PollHour(models.Model):
+    @classmethod
+    def q_writable(cls, scope: Scope) -> Q:
+        """Return the condition of what ``scope`` may write."""
+        return Q(instance_id__in=Instance.objects.writable().values("pk"))
+
+    def company(self) -> int | None:
+        """Return whose instance was polled."""
+        company_id: int | None = Instance.objects.values_list("service__company_id", flat=True).get(pk=self.instance_id)
+        return company_id
+
+
+class PollHour(CompanyScoped):
     """An hour of polls of one instance, rolled up from `PollResult`."""
+
+    company_path = "instance__service__company_id"
 
     pk = models.CompositePrimaryKey("instance_id", "hour")
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="poll_hours")
@@ -202,7 +227,7 @@ class PollHour(models.Model):
     latency_p95_ms = models.FloatField()
     latency_max_ms = models.FloatField()
 
-    class Meta:
+    class Meta(CompanyScoped.Meta):
         indexes = [models.Index(fields=["hour"], name="registry_pollhour_hour")]
 
     def __str__(self) -> str:

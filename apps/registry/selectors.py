@@ -7,8 +7,10 @@ from typing import NamedTuple
 from django.db.models import Case, QuerySet, When
 
 from apps.core.errors import NotFound
+from apps.core.tenancy import in_sight
 from apps.registry import links, observed
 from apps.registry.catalog import Catalog, Companies, visible
+from apps.registry.graph import Graph
 from apps.registry.live import live
 from apps.registry.models import HistoryEntry, Instance, Protection, Service
 from apps.registry.troubles import ServiceState, Trouble, troubles
@@ -26,10 +28,22 @@ class Found(NamedTuple):
 def catalogue() -> Catalog:
     """Return this process's catalogue, following the hub's changes; loaded before it is first returned.
 
+    It holds the services of all companies: whoever asks it names those that are in sight.
+
     Raises:
         Unavailable: it was never loaded, and neither Redis nor PostgreSQL answers.
     """
     return live.ready()
+
+
+def dependencies() -> Graph:
+    """Return the dependency graph of the services in sight of the running code.
+
+    Raises:
+        NoCompanyContext: nobody said whose are wanted.
+        Unavailable: as `catalogue`.
+    """
+    return catalogue().graph(in_sight())
 
 
 def catalogue_staleness() -> float | None:
@@ -75,7 +89,7 @@ def service_states() -> dict[str, ServiceState]:
 
 def current_troubles(states: Mapping[str, ServiceState], *, now: dt.datetime) -> list[Trouble]:
     """Return what is wrong now with the services of ``states``, worst first."""
-    return troubles(states, catalogue().graph(), now)
+    return troubles(states, dependencies(), now)
 
 
 def recent_history(limit: int) -> list[HistoryEntry]:

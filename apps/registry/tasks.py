@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from apps.core.redis import AWAY
+from apps.core.tenancy import system, use
 from apps.registry.policy import health_policy
 from apps.registry.prober import Prober
 from apps.registry.services import expiry, polling, retention
@@ -34,6 +35,7 @@ def _prober() -> Prober:
 
 
 @shared_task(name="registry.poll", throws=ENGINE_AWAY)
+@use(system("do due health polls"))
 def poll() -> None:
     """Do the health polls that are due."""
     done = polling.poll_due(prober=_prober(), clock=timezone.now)
@@ -42,6 +44,7 @@ def poll() -> None:
 
 
 @shared_task(name="registry.sweep", throws=ENGINE_AWAY)
+@use(system("sweep leases"))
 def sweep() -> None:
     """Let go stale who is not heard of any more, deregister who stays away."""
     done = expiry.sweep(now=timezone.now())
@@ -50,18 +53,21 @@ def sweep() -> None:
 
 
 @shared_task(name="registry.flush_last_seen", throws=ENGINE_AWAY)
+@use(system("copy last signs of life"))
 def flush_last_seen() -> None:
     """Copy last signs of life to PostgreSQL; the window is twice the period, so that a lost run loses nothing."""
     expiry.last_seen_flush(now=timezone.now(), within=dt.timedelta(seconds=40))
 
 
 @shared_task(name="registry.roll_up_polls", throws=ENGINE_AWAY)
+@use(system("roll polls up by the hour"))
 def roll_up_polls() -> None:
     """Roll finished hours up, make tomorrow's partition and drop what is older than a day."""
     retention.polls_roll_up(now=timezone.now())
 
 
 @shared_task(name="registry.prune", throws=ENGINE_AWAY)
+@use(system("forget old history"))
 def prune() -> None:
     """Forget old history and instances that left long ago."""
     done = retention.registry_prune(now=timezone.now())

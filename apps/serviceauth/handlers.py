@@ -12,7 +12,8 @@ __all__ = ["HANDLERS"]
 def learn_company(event: Envelope) -> None:
     """Store the company's name.
 
-    An event without a name, such as the change of something else, tells nothing. Idempotent by the event's time.
+    An event without a name, such as the change of something else, tells nothing. Idempotent by the event's time. An
+    event of another company may tell of a new one, as who founds it would, and renames none.
 
     Raises:
         ValueError: it does not say which company, or its name is no text.
@@ -23,7 +24,8 @@ def learn_company(event: Envelope) -> None:
     company_id = event.company_id if event.entity_id is None else event.entity_id
     if not isinstance(company_id, int) or not isinstance(name, str) or not name.strip():
         raise ValueError(f"{event.event_type} needs the company's number and its name.")
-    services.company_learn(company_id=company_id, name=name.strip(), at=event.occurred_at)
+    is_anothers = event.company_id not in (None, company_id)
+    services.company_learn(company_id=company_id, name=name.strip(), at=event.occurred_at, only_new=is_anothers)
 
 
 def forget_user(event: Envelope) -> None:

@@ -18,14 +18,21 @@ pytestmark = pytest.mark.django_db
 NOON = dt.datetime(2026, 1, 2, 12, 0, tzinfo=dt.UTC)
 
 
-def tell(event_type: str = "company_created", *, company: int | str | None = 5, hour: int = 12, **data: object) -> None:
+def tell(
+    event_type: str = "company_created",
+    *,
+    company: int | str | None = 5,
+    of: int | None = None,
+    hour: int = 12,
+    **data: object,
+) -> None:
     event = Envelope(
         event_id="e",
         event_type=event_type,
         service_name="companies",
         entity_type="Company",
         entity_id=company,
-        company_id=8,
+        company_id=of,
         user_id=None,
         timestamp=f"2026-01-02T{hour:02}:00:00",
         data=data,
@@ -44,6 +51,14 @@ def test_a_company_is_learnt_and_renamed() -> None:
 def test_a_change_of_an_unknown_company_makes_it_known() -> None:
     tell("company_updated", name="Acme")
     assert company_names([5]) == {5: "Acme"}
+
+
+def test_another_company_tells_of_a_new_one_and_renames_none() -> None:
+    tell(of=8, name="Acme")
+    tell("company_updated", of=8, hour=13, name="Gone")
+    assert company_names([5]) == {5: "Acme"}
+    tell("company_updated", of=5, hour=14, name="Own")
+    assert company_names([5]) == {5: "Own"}
 
 
 def test_an_older_event_changes_nothing_and_a_repeated_one_neither() -> None:
@@ -66,7 +81,7 @@ def test_a_time_in_the_future_does_not_outlast_what_follows() -> None:
 
 
 def test_without_an_entity_the_companys_own_number_counts() -> None:
-    tell(company=None, name="Acme")
+    tell(company=None, of=8, name="Acme")
     assert company_names([8]) == {8: "Acme"}
 
 

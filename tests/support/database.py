@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import cast
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -17,6 +17,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django.plugin import DjangoDbBlocker
+
+from apps.core.tenancy import system, use
 
 # What migrations have written, and what no model stands for.
 KEPT = frozenset({"django_migrations", "django_content_type", "auth_permission"})
@@ -59,7 +61,7 @@ def _close_pool() -> None:
 
 def empty() -> None:
     """Delete all rows but those that migrations wrote. Sequences go on, so no test may count on ids."""
-    with connection.cursor() as cursor:
+    with use(system("empty the test database")), connection.cursor() as cursor:
         cursor.execute(_deletions())
 
 
@@ -80,6 +82,42 @@ def database_url() -> str:
 def application_url() -> str:
     """Return the address of the test database for the hub's own processes, which do not work as its owner."""
     return urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path=f"/{connection.settings_dict['NAME']}"))
+
+
+def administrator_url() -> str:
+    """Return the address of the test database as the superuser of the tests' own PostgreSQL."""
+    return urlunsplit(urlsplit(database_url())._replace(netloc=_netloc("postgres", _password())))
+
+
+def _password() -> str:
+    """Return the password of the owner, which in the tests' own PostgreSQL is the superuser's as well."""
+    return str(connection.settings_dict["PASSWORD"])
+
+
+def _netloc(role: str, password: str) -> str:
+    own = connection.settings_dict
+    return f"{quote(role)}:{quote(password)}@{own['HOST']}:{own['PORT']}"
+
+
+@contextmanager
+def working_as(url: str) -> Iterator[None]:
+    """Let Django work as the user of ``url``, at its host and port, in all threads while the block runs."""
+    own, other = connection.settings_dict, urlsplit(url)
+    before = {name: own[name] for name in ("USER", "PASSWORD", "HOST", "PORT")}
+    connection.close()
+    _close_pool()
+    own |= {
+        "USER": unquote(other.username or ""),
+        "PASSWORD": unquote(other.password or ""),
+        "HOST": other.hostname,
+        "PORT": str(other.port),
+    }
+    try:
+        yield
+    finally:
+        connection.close()
+        _close_pool()
+        own |= before
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from apps.core.tenancy.context import Scope, current
 
 __all__ = ["NOTHING", "ScopedCursor", "Told", "announcement"]
 
-NOTHING = "SET LOCAL xerpium.scope = ''; "
-"""Unset, as a transaction begins: no rows."""
+NOTHING = "SET LOCAL xerpium.scope = ''; SET LOCAL xerpium.companies = ''; "
+"""Unset, as a transaction begins, when it need not be said: no rows."""
 UNKNOWN = ""
 # What may not share a transaction with another statement; it needs to see no row.
 _ALONE = ("VACUUM", "CREATE", "DROP", "ALTER", "REINDEX", "CLUSTER", "CHECKPOI", "COMMIT", "END", "ABORT")

@@ -21,6 +21,7 @@ __all__ = [
     "current",
     "every_company",
     "global_rows",
+    "in_sight",
     "principal",
     "scope_of",
     "system",
@@ -112,6 +113,18 @@ def scope_of(principal: Principal) -> Scope:
 def current() -> Scope | None:
     """Return the scope of the running code; None is unset: nothing may be seen."""
     return _scope.get()
+
+
+def in_sight() -> Companies:
+    """Return the companies whose rows the running code may see, besides global ones; for what is kept in memory.
+
+    Raises:
+        NoCompanyContext: nobody said whose are wanted.
+    """
+    scope = _scope.get()
+    if scope is None:
+        raise NoCompanyContext("Nobody said whose rows are wanted: run this within apps.core.tenancy.use(...).")
+    return scope.companies
 
 
 def principal() -> Principal | None:

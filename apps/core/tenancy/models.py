@@ -9,7 +9,7 @@ from django.db.models import Model, Q, QuerySet
 from apps.core.errors import NotFound
 from apps.core.tenancy.context import NoCompanyContext, Scope, current
 
-__all__ = ["CompanyScoped", "ScopedManager", "ScopedQuerySet", "required_scope"]
+__all__ = ["CompanyScoped", "HubOwned", "ScopedManager", "ScopedQuerySet", "required_scope"]
 
 
 def required_scope(model: type[Model]) -> Scope:
@@ -146,4 +146,31 @@ class CompanyScoped(models.Model):
         """
         scope = required_scope(type(self))
         if not scope.is_everything and not scope.writes(self.company()):
+            raise NotFound
+
+
+class HubOwned(CompanyScoped):
+    """A model whose rows are about all companies at once, such as what waits to be sent: for who acts for all."""
+
+    class Meta(CompanyScoped.Meta):
+        abstract = True
+
+    @classmethod
+    def q_readable(cls, scope: Scope) -> Q:
+        """Return the condition of what ``scope``, which is not everything, may see: nothing."""
+        return Q(pk__in=())
+
+    @classmethod
+    def q_writable(cls, scope: Scope) -> Q:
+        """Return the condition of what ``scope``, which is not everything, may write: nothing."""
+        return Q(pk__in=())
+
+    def require_writable(self) -> None:
+        """Return for who acts for all companies.
+
+        Raises:
+            NoCompanyContext: nobody said whose rows are wanted.
+            NotFound: the running code acts for some of them.
+        """
+        if not required_scope(type(self)).is_everything:
             raise NotFound

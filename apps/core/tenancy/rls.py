@@ -13,14 +13,15 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-__all__ = ["ANYBODY", "EVERYTHING", "RowLevelSecurity", "reads", "reads_all_of", "writes"]
+__all__ = ["ANYBODY", "COMPANIES", "EVERYTHING", "RowLevelSecurity", "reads", "reads_all_of", "writes"]
 
 EVERYTHING = "(SELECT current_setting('xerpium.scope', true) = 'everything')"
 """Only the hub itself, and callers who act for all companies."""
 ANYBODY = "(SELECT current_setting('xerpium.scope', true) <> '')"
 """Whoever has said who it is."""
 _GLOBAL = "(SELECT current_setting('xerpium.scope', true) = 'global')"
-_COMPANIES = "(SELECT nullif(current_setting('xerpium.companies', true), '')::bigint[])::bigint[]"
+COMPANIES = "(SELECT nullif(current_setting('xerpium.companies', true), '')::bigint[])::bigint[]"
+"""Those whose rows are read and written, as an array."""
 
 
 def reads(company: str = "company_id", *, shared: str = "") -> str:
@@ -31,17 +32,17 @@ def reads(company: str = "company_id", *, shared: str = "") -> str:
         shared: what else must hold of a row without a company, if anything.
     """
     everybodys = f"{company} IS NULL AND {ANYBODY}" + (f" AND {shared}" if shared else "")
-    return f"{EVERYTHING} OR {company} = ANY ({_COMPANIES}) OR ({everybodys})"
+    return f"{EVERYTHING} OR {company} = ANY ({COMPANIES}) OR ({everybodys})"
 
 
 def writes(company: str = "company_id") -> str:
     """Return the condition under which a row may be written."""
-    return f"{EVERYTHING} OR {company} = ANY ({_COMPANIES}) OR ({company} IS NULL AND {_GLOBAL})"
+    return f"{EVERYTHING} OR {company} = ANY ({COMPANIES}) OR ({company} IS NULL AND {_GLOBAL})"
 
 
 def reads_all_of(companies: str = "companies", everybody: str = "all_companies") -> str:
     """Return the condition for rows about several companies: all of them are of the scope, and there is one."""
-    return f"{EVERYTHING} OR (NOT {everybody} AND {companies} <> '{{}}' AND {companies} <@ {_COMPANIES})"
+    return f"{EVERYTHING} OR (NOT {everybody} AND {companies} <> '{{}}' AND {companies} <@ {COMPANIES})"
 
 
 class RowLevelSecurity(Operation):

@@ -54,7 +54,7 @@ class ServiceRows(Rows):
         super().get_results(request)
         services = list(self.result_list.prefetch_related(_registered()))
         seen = observed.last_seen([instance for service in services for instance in service.registered])
-        impaired = observed.impaired_services(selectors.catalogue().graph())
+        impaired = observed.impaired_services(selectors.dependencies())
         for service in services:
             service.seen = max((seen[instance.pk] for instance in service.registered), default=None)
             service.impaired = impaired.get(service.name, [])

@@ -95,7 +95,7 @@ def _status_findings(instances: Sequence[Instance], status: Status) -> list[Find
 
 def _needs(name: str) -> dict[str, Any]:
     """Return who needs whom around a service, and what is wrong with it."""
-    graph = selectors.catalogue().graph()
+    graph = selectors.dependencies()
     nodes = {node.name: node for node in graph.nodes}
     circle = next((cycle for cycle in graph.cycles if name in cycle), None)
     own = nodes.get(name)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
@@ -79,7 +80,7 @@ def poll_due(*, prober: Prober, clock: Clock) -> Polled | None:
         return Polled()
     answers: SimpleQueue[ProbeResult | None] = SimpleQueue()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="poll-writer") as thread:
-        writing = thread.submit(_write_as_they_come, due, answers, term, clock)
+        writing = thread.submit(copy_context().run, _write_as_they_come, due, answers, term, clock)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_probe(prober, [check.target for check in due.values()], answers))

@@ -9,6 +9,7 @@ from django.db import connections, transaction
 
 from apps.core.postgres.grants import grants_ensure
 from apps.core.postgres.roles import MAKE_ROLE, role_of
+from apps.core.tenancy import system, use
 
 
 class Command(migrate.Command):
@@ -24,7 +25,9 @@ class Command(migrate.Command):
         only_looks = options["plan"] or options["check_unapplied"]
         if is_ours and not only_looks:
             require_owner()
-        super().handle(*args, **options)
+        # Also the owner sees no rows of companies without a scope, and migrations may have to move some.
+        with use(system("manage.py migrate")):
+            super().handle(*args, **options)
         if is_ours and not only_looks:
             self._grant()
 

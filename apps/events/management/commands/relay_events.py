@@ -6,6 +6,7 @@ from django.conf import settings
 
 from apps.core import redis
 from apps.core.loop import RunForever
+from apps.core.tenancy import system, use
 from apps.events.relay import Relay
 
 
@@ -22,7 +23,8 @@ class Command(RunForever):
 
     def step(self) -> bool:
         """Send one batch, or wait for one."""
-        return self.relay.step()
+        with use(system("relay the outbox")):
+            return self.relay.step()
 
     def end(self) -> str:
         """Give up the lock, so that a standby need not wait."""
