@@ -14,16 +14,20 @@ SDK = ROOT / "sdk/src/xerpium_sdk"
 DIRECTORIES = [
     (SDK / "registry/_async", SDK / "registry/_sync"),
     (SDK / "events/_async", SDK / "events/_sync"),
+    (SDK / "auth/_async", SDK / "auth/_sync"),
     (ROOT / "tests/sdk/_async", ROOT / "tests/sdk/_sync"),
 ]
 HEADER = "# Generated from {source} by tools/unasync.py; change that file, not this one.\n"
 SUBSTITUTIONS = [
     (r'"""The asyncio clients: the source from which `_sync` is generated\."""', '"""The clients for threads."""'),
     (r'"""Publishing with asyncio: the source from which `_sync` is generated\."""', '"""Publishing with threads."""'),
+    (r'"""Service authentication with asyncio: the source from which `_sync` is generated\."""', '"""With threads."""'),
     (r" on several event loops too\.", " in several threads."),
     (r" before others on the event loop have their turn\.", " before another thread has its turn."),
     (r"\bredis\.asyncio\b", "redis"),
     (r"pytestmark = pytest\.mark\.anyio\n", ""),
+    (r"\basync_auth_flow\b", "sync_auth_flow"),
+    (r"\bAsyncGenerator\[(\S+), (\S+)\]", r"Generator[\1, \2, None]"),
     (r"\basync (?=def|with|for)", ""),
     (r"await ", ""),
     (r"__a(enter|exit)__", r"__\1__"),

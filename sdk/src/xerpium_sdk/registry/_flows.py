@@ -64,13 +64,6 @@ STREAM_HEADERS = {"Accept": "text/event-stream", "Accept-Encoding": "identity", 
 """A compressed stream would reach us in lumps."""
 
 
-def headers(sdk_version: str, token: str | None) -> dict[str, str]:
-    """Return what goes with every request."""
-    common = {"Accept": "application/json", "User-Agent": f"xerpium-sdk/{sdk_version}"}
-    common["Content-Type"] = "application/json"
-    return common if token is None else common | {"Authorization": f"Bearer {token}"}
-
-
 def retrying(call: Call[T], retry: Retry, random: Random) -> Flow[T]:
     """Run ``call`` and send each of its requests again while that can help. Every request here may be sent twice."""
     request = next(call)

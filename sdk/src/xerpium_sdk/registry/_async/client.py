@@ -9,7 +9,9 @@ from uuid import uuid4
 
 import httpx2
 
-from xerpium_sdk import __version__
+from xerpium_sdk._answers import address, check
+from xerpium_sdk.auth._async.client import AsyncServiceAuthClient
+from xerpium_sdk.auth._line import common_headers
 from xerpium_sdk.errors import HubUnavailable, UnreadableAnswer
 from xerpium_sdk.registry import _flows
 from xerpium_sdk.registry._flows import Answer, Call, NoAnswer, Pause, Renewal, Request, Retry
@@ -29,7 +31,10 @@ class AsyncHubClient:
 
     Args:
         hub_url: where the hub is, such as ``http://127.0.0.1:8000``.
-        token: an access token of the hub, sent as a bearer token.
+        token: an access token of the hub, which is sent until it ends, and then no more good.
+        auth: gets tokens, which are replaced before they end; default: by the key of the environment
+            (``XERPIUM_SERVICE_KEY`` or ``XERPIUM_SERVICE_KEY_FILE``, and ``XERPIUM_SERVICE_NAME``). Where it has none,
+            no token is sent: to an open hub.
         timeout: seconds for each step of a request (connect, send, first byte, …).
         retry: how calls are repeated when the hub does not answer or says "not now".
         transport: another way to the hub, for tests (``httpx2.MockTransport``, ``ASGITransport``, …).
@@ -42,18 +47,20 @@ class AsyncHubClient:
         hub_url: str,
         *,
         token: str | None = None,
+        auth: AsyncServiceAuthClient | None = None,
         timeout: float = 5.0,
         retry: Retry | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        if httpx2.URL(hub_url).scheme not in ("http", "https") or not httpx2.URL(hub_url).host:
-            raise ValueError(f"{hub_url!r} is not the address of a hub, such as http://127.0.0.1:8000.")
-        self.hub_url = hub_url.rstrip("/")
+        self.hub_url = address(hub_url)
         self.retry = retry or Retry()
         self._timeout = timeout
+        if auth is None and token is None and transport is None:
+            auth = AsyncServiceAuthClient.from_environment(self.hub_url)
         self._http = httpx2.AsyncClient(
             base_url=f"{self.hub_url}/api/v1/",
-            headers=_flows.headers(__version__, token),
+            headers=common_headers() | ({"Authorization": f"Bearer {token}"} if token is not None else {}),
+            auth=auth.auth() if auth is not None else None,
             timeout=timeout,
             transport=transport,
         )
@@ -153,6 +160,8 @@ class AsyncHubClient:
             )
         except httpx2.TransportError as error:
             return NoAnswer(self._silence(error))
+        except HubUnavailable as error:  # from our own `auth`: without a token there is no use in asking
+            return NoAnswer(str(error), error.retry_after)
         return Answer(response.status_code, response.headers, response.content)
 
     @asynccontextmanager
@@ -163,7 +172,7 @@ class AsyncHubClient:
         try:
             async with self._http.stream("GET", path, headers=asked, timeout=timeout) as response:
                 if response.status_code != 200:
-                    _flows.check(Answer(response.status_code, response.headers, await response.aread()))
+                    check(Answer(response.status_code, response.headers, await response.aread()))
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise UnreadableAnswer(f"What answers at {response.url} is no catalogue stream.")
                 yield response

@@ -10,6 +10,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from xerpium_sdk._backoff import Backoff
+from xerpium_sdk.auth._async.client import AsyncServiceAuthClient
 from xerpium_sdk.errors import HubError
 from xerpium_sdk.registry import _flows
 from xerpium_sdk.registry._async.client import AsyncHubClient
@@ -36,7 +37,8 @@ class AsyncMember:
     the hub is away it keeps trying in the background, with growing and random pauses; the service runs on meanwhile.
 
     Args:
-        hub: the hub's address, or a client, which then stays open at the end.
+        hub: the hub's address, or a client, which then stays open at the end. With the address alone, it brings tokens
+            of the service that is registered if the environment has its key (see `AsyncHubClient`).
         registration: what the service says of itself.
         status: says how the service is at each report; default: healthy. One that raises is reported as unhealthy.
         details: gives more to show to operators at each report.
@@ -80,7 +82,7 @@ class AsyncMember:
             self._worker.wake()
 
     async def __aenter__(self) -> Self:
-        self._client = AsyncHubClient(self._hub) if isinstance(self._hub, str) else self._hub
+        self._client = self._own_client(self._hub) if isinstance(self._hub, str) else self._hub
         self._lease = self._new_lease()
         if self._wait:
             try:
@@ -98,6 +100,12 @@ class AsyncMember:
         if self._asked:
             await self._leave()
         await self._close()
+
+    def _own_client(self, hub_url: str) -> AsyncHubClient:
+        """Return a client that asks for tokens, if there is a key, as the service and company that register."""
+        name, company_id = self.registration.name, self.registration.company_id
+        auth = AsyncServiceAuthClient.from_environment(hub_url, name, company_id=company_id)
+        return AsyncHubClient(hub_url, auth=auth)
 
     def _new_lease(self) -> Lease:
         return Lease(self.registration.lease_seconds, self._backoff, random)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from xerpium_sdk._backoff import Backoff
+from xerpium_sdk.auth._sync.client import ServiceAuthClient
 from xerpium_sdk.errors import HubError
 from xerpium_sdk.registry import _flows
 from xerpium_sdk.registry._flows import Retry
@@ -37,7 +38,8 @@ class Member:
     the hub is away it keeps trying in the background, with growing and random pauses; the service runs on meanwhile.
 
     Args:
-        hub: the hub's address, or a client, which then stays open at the end.
+        hub: the hub's address, or a client, which then stays open at the end. With the address alone, it brings tokens
+            of the service that is registered if the environment has its key (see `HubClient`).
         registration: what the service says of itself.
         status: says how the service is at each report; default: healthy. One that raises is reported as unhealthy.
         details: gives more to show to operators at each report.
@@ -81,7 +83,7 @@ class Member:
             self._worker.wake()
 
     def __enter__(self) -> Self:
-        self._client = HubClient(self._hub) if isinstance(self._hub, str) else self._hub
+        self._client = self._own_client(self._hub) if isinstance(self._hub, str) else self._hub
         self._lease = self._new_lease()
         if self._wait:
             try:
@@ -99,6 +101,12 @@ class Member:
         if self._asked:
             self._leave()
         self._close()
+
+    def _own_client(self, hub_url: str) -> HubClient:
+        """Return a client that asks for tokens, if there is a key, as the service and company that register."""
+        name, company_id = self.registration.name, self.registration.company_id
+        auth = ServiceAuthClient.from_environment(hub_url, name, company_id=company_id)
+        return HubClient(hub_url, auth=auth)
 
     def _new_lease(self) -> Lease:
         return Lease(self.registration.lease_seconds, self._backoff, random)

@@ -1,0 +1,1 @@
+"""Service authentication with asyncio: the source from which `_sync` is generated."""
