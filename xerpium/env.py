@@ -98,6 +98,22 @@ def env_url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
     return raw
 
 
+def env_origin(name: str, default: str) -> str:
+    """Return ``NAME`` as the beginning of addresses: ``https://hub.example:8443``, without a slash at its end.
+
+    Raises:
+        ImproperlyConfigured: it is no such URL, or has a path, a query, or a user in it.
+    """
+    raw = env_url(name, default, schemes=("http", "https")).removesuffix("/")
+    parts = urlsplit(raw)
+    if not parts.hostname or parts.netloc != raw.partition("://")[2] or "@" in raw:
+        raise ImproperlyConfigured(
+            f"{name} must be scheme, host and port only, such as https://hub.example: the hub is at the root of its"
+            " host, and tokens name it by this address, to the letter."
+        )
+    return raw
+
+
 def _is_url(text: str) -> bool:
     try:
         urlsplit(text)

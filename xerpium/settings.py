@@ -15,6 +15,7 @@ from xerpium.env import (
     env_int,
     env_list,
     env_networks,
+    env_origin,
     env_path,
     env_secrets,
     env_str,
@@ -40,7 +41,7 @@ if HUB_OPEN and not DEVELOPMENT:
 HUB_DATA_DIR = env_path("HUB_DATA_DIR", BASE_DIR / ".hub")
 HUB_PORT = env_int("HUB_PORT", 8000, minimum=1, maximum=65535)
 HUB_BIND = env_str("HUB_BIND", "127.0.0.1")
-HUB_PUBLIC_URL = env_url("HUB_PUBLIC_URL", f"http://127.0.0.1:{HUB_PORT}", schemes=("http", "https"))
+HUB_PUBLIC_URL = env_origin("HUB_PUBLIC_URL", f"http://127.0.0.1:{HUB_PORT}")
 DEMO = env_bool("DEMO", default=True)
 HUB_ADMIN_PASSWORD = env_str("HUB_ADMIN_PASSWORD", "")
 

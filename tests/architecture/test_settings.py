@@ -46,6 +46,7 @@ def test_production_passes_djangos_own_checks() -> None:
         ({"KEY_PEPPERS": "1:short"}, "KEY_PEPPERS: the secret of version 1 must have at least 32 characters"),
         ({"POLL_INTERVAL_SECONDS": "0"}, "POLL_INTERVAL_SECONDS must be a whole number from 1 to 3600"),
         ({"DATABASE_URL": "mysql://a"}, "DATABASE_URL must be a URL that begins with postgresql://"),
+        ({"HUB_PUBLIC_URL": "https://a.example/hub"}, "HUB_PUBLIC_URL must be scheme, host and port only"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be DEBUG, INFO"),
         ({"DEBUG": "maybe"}, "DEBUG must be 1 or 0"),
     ],
