@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from xerpium_sdk.wire.credentials import covers
+
 __all__ = [
     "ANY_CALLER",
     "DEFAULT_SCOPES",
@@ -80,12 +82,3 @@ def operator_scopes(has_perms: Callable[[Sequence[str]], bool]) -> frozenset[str
 def unknown(scopes: "frozenset[str] | set[str] | list[str]") -> list[str]:
     """Return those of ``scopes`` that are none, sorted."""
     return sorted(set(scopes) - SCOPES.keys())
-
-
-def covers(pattern: str, permission: str) -> bool:
-    """Whether a granted pattern (``product.*``, ``*``, or a plain name) gives ``permission``, which has no wildcard."""
-    if pattern == "*":
-        return True
-    if pattern.endswith(".*"):
-        return permission.startswith(pattern[:-1])
-    return pattern == permission

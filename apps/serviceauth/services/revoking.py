@@ -5,7 +5,6 @@ In every process of the hub it counts within a second; services that verify offl
 """
 
 import datetime as dt
-from hashlib import sha256
 
 from django.db import transaction
 
@@ -14,6 +13,7 @@ from apps.serviceauth.models import Revocation
 from apps.serviceauth.services.signing import LONGEST_LIFETIME
 from apps.serviceauth.tokens import SKEW_SECONDS, Claims
 from apps.serviceauth.trust import trust
+from xerpium_sdk.wire.credentials import revocation_mark
 
 __all__ = [
     "REVOCATIONS_MAX_AGE",
@@ -57,11 +57,6 @@ def revocations_prune(*, now: dt.datetime) -> int:
     """Forget revocations of which every token has ended anyway; return how many."""
     count, _ = Revocation.objects.filter(expires_at__lte=now).delete()
     return count
-
-
-def revocation_mark(kind: str, subject: str) -> str:
-    """Return what the list of revocations calls ``subject``: who has the token can tell, nobody else can read it."""
-    return sha256(f"{kind}\0{subject}".encode()).hexdigest()
 
 
 def _revoke(
