@@ -1,7 +1,7 @@
 """Operators, their groups, and who failed to sign in, in the look of the rest."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -17,13 +17,16 @@ from django_otp.plugins.otp_static import admin as _static  # noqa: F401  # regi
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp import admin as _totp  # noqa: F401
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from apps.console.forms import OperatorForm
 from apps.console.lockout import unlock
 from apps.console.second_factor import factor_remove
-from apps.core.admin import ReadOnlyModelAdmin
+from apps.core.admin import HubWide, ReadOnlyModelAdmin, acts_for_all
+from apps.core.audit import record
 from apps.core.look import ago_html, badge_html
+from apps.serviceauth.models import Operator
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -32,14 +35,44 @@ admin.site.unregister(TOTPDevice)
 admin.site.unregister(StaticDevice)
 
 
+class OperatorInline(StackedInline):
+    """Which companies somebody works for, and who they are to services."""
+
+    model = Operator
+    form = OperatorForm
+    can_delete = False
+    verbose_name = "person"
+    verbose_name_plural = "Companies and person"
+
+    def _may(self, request: HttpRequest) -> bool:
+        """Whether this operator may say so; whoever belongs to companies cannot widen his own."""
+        return bool(request.user.is_superuser and acts_for_all(request))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers of all companies."""
+        return self._may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers of all companies."""
+        return self._may(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see operators."""
+        return acts_for_all(request)
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
-    """Who may come in."""
+class UserAdmin(HubWide, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes no parameter at run time
+    """Who may come in. Rights are given by superusers only: nobody gives himself more than he has."""
+
+    RIGHTS: ClassVar[tuple[str, ...]] = ("is_staff", "is_superuser", "groups", "user_permissions")
+    inlines = (OperatorInline,)
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "first_name", "last_name", "is_staff", "second_factor")
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "companies", "second_factor")
+    list_select_related = ("operator",)
     actions = ("remove_second_factor",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -47,6 +80,31 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
         confirmed = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
         users: QuerySet[User] = super().get_queryset(request)
         return users.annotate(has_factor=Exists(confirmed))
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[type[StackedInline], ...]:
+        """Ask for companies once there is somebody to have them."""
+        return self.inlines if obj else ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Return what this operator may not set."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if request.user.is_superuser else (*fields, *self.RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Superusers are changed by superusers only: a new password would be a way in."""
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Superusers are deleted by superusers only."""
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    @admin.display(description="Companies")
+    def companies(self, user: User) -> str:
+        """The companies whose rows they see."""
+        found = getattr(user, "operator", None)
+        if found is None or found.companies is None:
+            return "all"
+        return ", ".join(str(number) for number in found.companies)
 
     @admin.display(description="Second factor", boolean=True)
     def second_factor(self, user: Any) -> bool:
@@ -64,13 +122,29 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
         return bool(request.user.is_active and request.user.is_superuser)
 
 
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return bool(user is None or request.user.is_superuser or not user.is_superuser)
+
+
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """Who may do what."""
+class GroupAdmin(HubWide, DjangoGroupAdmin, ModelAdmin):
+    """Who may do what; a group gives rights, so it is changed by superusers only."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Superusers."""
+        return super().has_add_permission(request, *args) and bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Superusers."""
+        return super().has_change_permission(request, obj) and bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Superusers."""
+        return super().has_delete_permission(request, obj) and bool(request.user.is_superuser)
 
 
 @admin.register(AccessAttempt)
-class SignInAttemptAdmin(ReadOnlyModelAdmin):
+class SignInAttemptAdmin(HubWide, ReadOnlyModelAdmin):
     """Who failed to sign in, and who is locked out where. Kept until somebody signs in or the lock-out is over."""
 
     list_display = ("person", "ip_address", "failures_since_start", "since", "fate")
@@ -104,7 +178,10 @@ class SignInAttemptAdmin(ReadOnlyModelAdmin):
     @admin.action(description="Let them try again now", permissions=["unlock"])
     def unlock(self, request: HttpRequest, attempts: "QuerySet[AccessAttempt]") -> None:
         """Forget the failures that were chosen."""
+        names = sorted({str(attempt.username or "no name") for attempt in attempts})
         count = unlock(list(attempts))
+        for name in names:
+            record("unlocked", "operator", name)
         self.message_user(request, f"{count} forgotten; who failed may try again at once.", messages.SUCCESS)
 
     def has_unlock_permission(self, request: HttpRequest) -> bool:

@@ -22,6 +22,8 @@ ICONS = {
     "User": "person",
     "Group": "group",
     "AccessAttempt": "lock_person",
+    "Role": "badge",
+    "RoleAssignment": "assignment_ind",
 }
 
 

@@ -6,6 +6,40 @@ from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from apps.core.tenancy import current
+
+__all__ = ["HubWide", "ReadOnlyModelAdmin", "acts_for_all"]
+
+
+def acts_for_all(request: HttpRequest) -> bool:
+    """Whether the operator of this request acts for all companies; the middleware has put that into the context."""
+    scope = current()
+    return scope is not None and scope.is_everything
+
+
+class HubWide:
+    """For the pages of what belongs to no company, such as operators: operators of some companies have none of them."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether it is in the menu."""
+        return acts_for_all(request) and bool(super().has_module_permission(request))  # type: ignore[misc]  # a mixin
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether the operator may look."""
+        return acts_for_all(request) and bool(super().has_view_permission(request, obj))  # type: ignore[misc]
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Whether the operator may add one."""
+        return acts_for_all(request) and bool(super().has_add_permission(request, *args))  # type: ignore[misc]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether the operator may change it."""
+        return acts_for_all(request) and bool(super().has_change_permission(request, obj))  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether the operator may delete it."""
+        return acts_for_all(request) and bool(super().has_delete_permission(request, obj))  # type: ignore[misc]
+
 
 class ReadOnlyModelAdmin(ModelAdmin):
     """Shows rows; whatever changes them is an action that calls a service."""

@@ -92,7 +92,7 @@ def test_an_operator_is_switched_off_by_the_news_of_all_his_companies(
     user.refresh_from_db()
     assert user.is_active is stays
     assert (browser.get("/admin/").status_code == 200) is stays
-    assert len(trail("operator")) == (0 if stays else 1)
+    assert ("operator_switched_off" in [action for action, *_ in trail("operator")]) is not stays
 
 
 def test_no_event_locks_a_superuser_out() -> None:
@@ -101,7 +101,7 @@ def test_no_event_locks_a_superuser_out() -> None:
 
     user.refresh_from_db()
     assert user.is_active
-    assert [entry[:2] for entry in trail("operator")] == [("operator_kept", "bob")]
+    assert trail("operator")[-1][:2] == ("operator_kept", "bob")
 
 
 @pytest.mark.parametrize("number", [None, "five"])

@@ -58,6 +58,5 @@ def _switch_off(user_id: int, company_id: int | None, reason: str) -> None:
         return
     found.user.is_active = False
     found.user.save(update_fields=["is_active"])
-    before, after = {"is_active": True}, {"is_active": False, "reason": reason}
     name = found.user.get_username()
-    audit.record("operator_switched_off", "operator", name, company_id=company_id, before=before, after=after)
+    audit.record("operator_switched_off", "operator", name, company_id=company_id, after={"reason": reason})

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from apps.core import audit
 from apps.core.errors import Conflict, FieldError, InvalidInput, NotFound
@@ -17,12 +17,13 @@ from apps.core.tenancy.models import required_scope
 from apps.serviceauth.models import Role, RoleAssignment
 from apps.serviceauth.services.revoking import revoke_user
 
-__all__ = ["role_assign", "role_delete", "role_save", "role_unassign"]
+__all__ = ["assignment_faults", "role_assign", "role_delete", "role_faults", "role_save", "role_unassign"]
 
 MOST_PATTERNS = 200
 MOST_REVOKED = 1000
 """People whose tokens are revoked when their role loses something; those of more end by themselves in minutes."""
 _MOST_NUMBER = 2**63 - 1
+_LOCK = 0x524F4C45  # "ROLE"
 
 # A comma separates permissions in a query; spaces are for people. Requirements name no wildcard, so only a grant may.
 _PATTERN = re.compile(r"\*|[^\s,*]+(?:\.\*)?")
@@ -57,8 +58,7 @@ def role_save(
     """
     found = _locked(role) if role else Role(company_id=company_id)
     patterns = sorted(set(permissions))
-    faults = _company_faults(found.company_id) if role is None else []
-    faults += _name_faults(name) + _pattern_faults(patterns)
+    faults = role_faults(name=name, permissions=patterns, company_id=found.company_id, is_new=role is None)
     if faults:
         raise InvalidInput(errors=faults)
     before = _told(found) if role else None
@@ -101,14 +101,11 @@ def role_assign(*, role: Role, user_id: int, company_id: int | None, actor: str)
         InvalidInput: the person is no number, or the company is not one in which this role may be given.
         NotFound: the role is gone, or not in sight.
     """
-    found = Role.objects.select_for_update().filter(pk=role.pk).first()
+    _hold(role)
+    found: Role | None = Role.objects.filter(pk=role.pk).first()
     if found is None:
         raise NotFound
-    faults = [] if 1 <= user_id <= _MOST_NUMBER else [FieldError("/user_id", "invalid", "A person is a whole number.")]
-    faults += _company_faults(company_id)
-    if found.company_id is not None and company_id != found.company_id:
-        message = f"This is a role of company {found.company_id}: it can be given there only."
-        faults.append(FieldError("/company_id", "not_its_company", message))
+    faults = assignment_faults(found, user_id, company_id)
     if faults:
         raise InvalidInput(errors=faults)
     given = {"role": found, "user_id": user_id, "company_id": company_id}
@@ -128,18 +125,46 @@ def role_unassign(*, assignment: RoleAssignment, actor: str, now: dt.datetime) -
     Raises:
         NotFound: it is in sight, but not to be changed here: it counts in all companies.
     """
-    of_now = RoleAssignment.objects.select_for_update().select_related("role").filter(pk=assignment.pk)
-    found: RoleAssignment | None = of_now.first()
+    _hold(assignment.role)
+    found: RoleAssignment | None = RoleAssignment.objects.select_related("role").filter(pk=assignment.pk).first()
     if found is None:
         return False
+    found.require_writable()
     _record_assignment("role_taken", found, before=_told_assignment(found))
     found.delete()
     _revoke([found.user_id], f"role {found.role.name} was taken away", actor, now)
     return True
 
 
+def role_faults(*, name: str, permissions: Collection[str], company_id: int | None, is_new: bool) -> list[FieldError]:
+    """Return what is wrong with a role that somebody wants to save; the company counts for a new one."""
+    faults = _company_faults(company_id) if is_new else []
+    return faults + _name_faults(name) + _pattern_faults(permissions)
+
+
+def assignment_faults(role: Role, user_id: int, company_id: int | None) -> list[FieldError]:
+    """Return why ``role`` cannot be given to this person in this company (None: in all of them)."""
+    is_person = 1 <= user_id <= _MOST_NUMBER
+    faults = [] if is_person else [FieldError("/user_id", "invalid", "A person is a whole number from 1.")]
+    faults += _company_faults(company_id)
+    if role.company_id is not None and company_id != role.company_id:
+        message = f"This is a role of company {role.company_id}: it can be given there only."
+        faults.append(FieldError("/company_id", "not_its_company", message))
+    return faults
+
+
+def _hold(role: Role) -> None:
+    """Wait for whoever changes, gives or takes this role, until the transaction ends.
+
+    A lock of the row would not do: who gives a role of all companies in his own sees it, and may not lock it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, role.pk % 2**31])
+
+
 def _locked(role: Role) -> Role:
-    found: Role | None = Role.objects.select_for_update().filter(pk=role.pk).first()
+    _hold(role)
+    found: Role | None = Role.objects.filter(pk=role.pk).first()
     if found is None:
         raise NotFound
     found.require_writable()
