@@ -1,0 +1,1 @@
+"""OAuth as clients that know the RFCs speak it."""
