@@ -186,8 +186,12 @@ def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
     return total
 
 
-def wrk(url: str, *, method: str = "GET", body: str = "", connections: int = CONNECTIONS) -> Callable[[float], int]:
+def wrk(
+    url: str, *, method: str = "GET", body: str = "", connections: int = CONNECTIONS, token: str | None = None
+) -> Callable[[float], int]:
     """Return a load of ``connections`` that ask ``url`` again and again, made by wrk (Debian's package of that name).
+
+    With a ``token`` every request carries it.
 
     Raises:
         RuntimeError: wrk is not installed, or (while it runs) an answer was not 2xx.
@@ -196,6 +200,7 @@ def wrk(url: str, *, method: str = "GET", body: str = "", connections: int = CON
     if binary is None:
         raise RuntimeError("wrk is not installed: apt-get install wrk")
     script = _script(method, body)
+    headers = [] if token is None else ["-H", f"Authorization: Bearer {token}"]
 
     def load(seconds: float) -> int:
         command = [
@@ -207,6 +212,7 @@ def wrk(url: str, *, method: str = "GET", body: str = "", connections: int = CON
             f"-c{connections}",
             f"-d{seconds:.0f}s",
             *script,
+            *headers,
             url,
         ]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout

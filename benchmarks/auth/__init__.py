@@ -1,0 +1,1 @@
+"""What service authentication costs, beside the same without it."""
