@@ -48,7 +48,8 @@ def refuse_unfit_role() -> None:
     try:
         _ask()
     except UnfitRole as error:
-        sys.exit(str(error))
+        _say(error)
+        sys.exit(1)
     except (psycopg.Error, Unprepared) as error:
         _log.warning("database_role_unknown", error=" ".join(str(error).split()))
         connection_created.connect(_ask_first, dispatch_uid=__name__)
@@ -67,6 +68,11 @@ def _ask() -> None:
         with closing(psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)) as connection:
             _judge(connection.cursor())
     _fit.set()
+
+
+def _say(error: UnfitRole) -> None:
+    # Celery's beat hands `sys.stderr` to its log, which is closed before the last words of a process come through.
+    print(error, file=sys.__stderr__, flush=True)
 
 
 def _judge(cursor: Any) -> None:
@@ -99,7 +105,7 @@ def _ask_until_answered() -> None:
         try:
             _ask()
         except UnfitRole as error:
-            print(error, file=sys.stderr, flush=True)  # noqa: T201 - the last words of a process
+            _say(error)
             os.kill(os.getpid(), signal.SIGTERM)
             return
         except (psycopg.Error, Unprepared):

@@ -26,16 +26,23 @@ _SET_BOTH = (
 )
 # A pooler or `SET ROLE` may make the two users differ; either of them can be had by whoever sends statements.
 _QUESTION = """
-SELECT me.rolname::text, me.rolsuper, me.rolbypassrls, me.rolcreaterole,
+WITH owned AS (
+    SELECT c.relname::text AS name, c.relowner AS owner FROM pg_class c
+    WHERE c.oid = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest(%(tables)s::text[]) name))
+)
+SELECT me.rolname::text, me.rolsuper, me.rolbypassrls, me.rolcreaterole OR me.rolreplication,
+       has_schema_privilege(me.oid, current_schema()::regnamespace, 'CREATE'),
        ARRAY(SELECT r.rolname::text FROM pg_roles r
-             WHERE r.oid <> me.oid AND (r.rolsuper OR r.rolbypassrls) AND pg_has_role(me.oid, r.oid, 'MEMBER')
+             WHERE r.oid <> me.oid AND pg_has_role(me.oid, r.oid, 'MEMBER')
+               AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication OR r.rolname = ANY (%(files)s)
+                    OR r.oid IN (SELECT owner FROM owned))
              ORDER BY 1),
-       ARRAY(SELECT c.relname::text FROM pg_class c
-             WHERE c.oid = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest(%(tables)s::text[]) name))
-               AND pg_has_role(me.oid, c.relowner, 'MEMBER') ORDER BY 1)
+       ARRAY(SELECT name FROM owned WHERE owner = me.oid ORDER BY 1)
 FROM pg_roles me WHERE me.rolname = ANY (coalesce(%(roles)s::text[], ARRAY[session_user, current_user]::text[]))
 ORDER BY 1
 """
+_OF_THE_SERVER = ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"]
+"""Roles of PostgreSQL whose members reach the files in which all rows are."""
 _OPEN = """
 SELECT name, c.oid IS NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false)
 FROM unnest(%(scoped)s::text[]) name LEFT JOIN pg_class c ON c.oid = to_regclass(name) ORDER BY 1
@@ -74,14 +81,13 @@ def role_faults(cursor: Any, *, role: str | None = None) -> list[Fault]:
     scoped = cursor.fetchall()
     if missing := [name for name, is_missing, _ in scoped if is_missing]:
         raise Unprepared(f"The database has no table {missing[0]}: run `manage.py preparehub`.")
-    cursor.execute(_QUESTION, {"tables": _tables(), "roles": None if role is None else [role]})
+    roles = None if role is None else [role]
+    cursor.execute(_QUESTION, {"tables": _tables(), "files": _OF_THE_SERVER, "roles": roles})
     found = cursor.fetchall()
     if not found:
         return [_absent(role or "")]
     faults = [fault for row in found for fault in _faults_of(*row)]
-    if any(is_forced for *_, is_forced in scoped):
-        faults += _unprotected(name for name, _, is_forced in scoped if not is_forced)
-    return faults
+    return faults + [_unprotected(name) for name, _, is_forced in scoped if not is_forced]
 
 
 def _absent(role: str) -> Fault:
@@ -93,7 +99,13 @@ def _absent(role: str) -> Fault:
 
 
 def _faults_of(
-    name: str, is_superuser: bool, bypasses: bool, makes_roles: bool, could_be: list[str], owned: list[str]
+    name: str,
+    is_superuser: bool,
+    bypasses: bool,
+    is_mighty: bool,
+    may_create: bool,
+    could_be: list[str],
+    owned: list[str],
 ) -> Iterable[Fault]:
     if is_superuser:
         # Every other question about a superuser is answered with yes as well.
@@ -118,26 +130,35 @@ def _faults_of(
     if could_be:
         yield Fault(
             "core.E004",
-            f"DATABASE_URL connects as {name}, which may become {_some(could_be)}, for which row-level security does"
-            " not hold.",
-            f"Run `REVOKE {could_be[0]} FROM {name};` as an administrator, or set DATABASE_URL to another role.",
+            f"DATABASE_URL connects as {name}, which may act as {_some(could_be)}, for which row-level security does"
+            " not hold, or which may switch it off.",
+            f"Run `REVOKE {', '.join(could_be)} FROM {name};` as an administrator, or set DATABASE_URL to another"
+            " role.",
         )
-    if makes_roles:
+    if is_mighty:
         yield Fault(
             "core.E005",
-            f"DATABASE_URL connects as {name}, which has CREATEROLE and may give itself other roles.",
-            f"Run `ALTER ROLE {name} NOCREATEROLE;` as an administrator, or set DATABASE_URL to another role.",
+            f"DATABASE_URL connects as {name}, which has CREATEROLE or REPLICATION: it may give itself other roles, or"
+            " read what is written.",
+            f"Run `ALTER ROLE {name} NOCREATEROLE NOREPLICATION;` as an administrator, or set DATABASE_URL to another"
+            " role.",
         )
-
-
-def _unprotected(tables: Iterable[str]) -> Iterable[Fault]:
-    for table in tables:
+    if may_create and not owned and not could_be:
         yield Fault(
-            "core.E006",
-            f"The table {table} holds rows of companies, and its row-level security is not on and forced.",
-            f"Run `manage.py preparehub`; when that does not help, `ALTER TABLE {table} ENABLE ROW LEVEL SECURITY,"
-            " FORCE ROW LEVEL SECURITY;` as its owner (the role of DATABASE_MIGRATION_URL).",
+            "core.E010",
+            f"DATABASE_URL connects as {name}, which may make objects in the schema of the hub's tables, and so put"
+            " something in the place of what their owner's functions use.",
+            f"Run `REVOKE CREATE ON SCHEMA … FROM PUBLIC, {name};` as the schema's owner.",
         )
+
+
+def _unprotected(table: str) -> Fault:
+    return Fault(
+        "core.E006",
+        f"The table {table} holds rows of companies, and its row-level security is not on and forced.",
+        f"Run `manage.py preparehub`; when that does not help, `ALTER TABLE {table} ENABLE ROW LEVEL SECURITY,"
+        " FORCE ROW LEVEL SECURITY;` as its owner (the role of DATABASE_MIGRATION_URL).",
+    )
 
 
 def _some(names: list[str]) -> str:
