@@ -7,14 +7,19 @@ from typing import Any
 
 import orjson
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client
 from django.utils import timezone
 
+from apps.core.bridge import Bridge
 from apps.registry import sse
+from apps.registry.observation import fast_answers
 from apps.registry.services import operations
 from apps.serviceauth.models import Revocation
 from apps.serviceauth.services.revoking import revoke_account, revoke_token
 from tests.registry.event_loop import Refusing, in_thread, on_the_loop
+from tests.registry.test_edge_sockets import exchange
+from tests.registry.test_edge_sockets import get as socket_request
 from tests.registry.test_edge_streams import events
 from tests.registry.twins import JSON, ask
 from tests.support import services
@@ -22,6 +27,7 @@ from tests.support.accounts import HOUR
 from tests.support.asgi import Answer, Exchange, call
 from tests.support.operators import superuser
 from tests.support.registry import NOW
+from tests.support.server import serving
 from tests.support.tokens import expired_token_for, issued_for, token_for
 from tests.support.wait import wait_until
 from xerpium.asgi import Hub
@@ -139,6 +145,48 @@ def assert_refusals_say_the_same(answers: dict[str, Answer]) -> None:
     for answer in answers.values():
         if answer.status == 401:
             assert answer.header("www-authenticate") in ("Bearer", 'Bearer error="invalid_token"')
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("name", ["orders", "foreign", "nobody"])
+@pytest.mark.parametrize("caller", ["orders", "expired", "another scope"])
+def test_on_a_socket_there_are_three_ways_to_one_answer(caller: str, name: str) -> None:
+    """Before the event loop makes an event of it, on the event loop, and in Django."""
+    ((_, header),) = HEADERS[caller]()
+    lines = (f"Authorization: {header}", "X-Forwarded-For: 192.0.2.1", "X-Unknown: 1")
+    request = socket_request(f"/api/v1/services/{name}", *lines[:2])
+    before = fast_answers["discovery"]
+    with serving() as address:
+        quick = exchange(address, request)
+        ordinary = exchange(address, socket_request(f"/api/v1/services/{name}", *lines))
+    assert fast_answers["discovery"] - before == (2 if (caller, name) == ("orders", "orders") else 0)
+    with serving(fast_paths=False) as address:
+        twin = exchange(address, request)
+    answers = [without_what_is_its_own(answer) for answer in (quick, ordinary, twin)]
+    assert answers[0] == answers[1] == answers[2]
+    assert "content-security-policy" in answers[0][1]
+
+
+def without_what_is_its_own(answer: Any) -> tuple[bytes, dict[str, str], bytes]:
+    line, headers, body = answer
+    request_id = headers.pop("x-request-id")
+    headers.pop("date")
+    return line, headers, body.replace(request_id.encode(), b"")
+
+
+@pytest.mark.usefixtures("world")
+def test_over_tls_both_have_the_same_headers(settings: Any) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_PRELOAD, settings.SECURE_SSL_REDIRECT = 31_536_000, True, True
+    token = bearer(token_for("orders", company_id=1))
+    requests = [("GET", "/services/orders", b"", *token, ("x-forwarded-proto", scheme)) for scheme in ("https", "http")]
+    # Django's middleware reads its settings when it is made.
+    django = Bridge(WSGIHandler(), threads=1, body_limit=1000)
+    fast, asked = ask(*requests, twin=False, client=NETWORK, django=django)
+    twin, _ = ask(*requests, twin=True, client=NETWORK, django=django)
+    assert fast == twin
+    assert ([answer.status for answer in fast], asked) == ([200, 301], 1)
+    assert fast[0].header("strict-transport-security") == "max-age=31536000; preload"
 
 
 def test_who_lacks_a_scope_is_told_which(world: None) -> None:

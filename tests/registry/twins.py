@@ -17,18 +17,20 @@ ID = ("x-request-id", "the-same-for-both")
 class Counting:
     """Django behind its bridge, and how often it was asked."""
 
-    def __init__(self) -> None:
-        self.calls = 0
+    def __init__(self, django: Application) -> None:
+        self.calls, self._django = 0, django
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand a request on."""
         self.calls += 1
-        await django(scope, receive, send)
+        await self._django(scope, receive, send)
 
 
-def ask(*requests: Any, twin: bool, client: tuple[str, int] = LOOPBACK) -> tuple[list[Answer], int]:
+def ask(
+    *requests: Any, twin: bool, client: tuple[str, int] = LOOPBACK, django: Application = django
+) -> tuple[list[Answer], int]:
     """Send requests to the hub with or without its fast paths; return the answers, and how many came from Django."""
-    behind = Counting()
+    behind = Counting(django)
     hub = Hub(behind, fast_paths=not twin)
 
     async def run() -> list[Answer]:
