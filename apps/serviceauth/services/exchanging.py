@@ -178,8 +178,9 @@ def _company(service: Authenticated, subject: _Subject, asked: int | None) -> in
 
 
 def _may_act_in(service: Authenticated, company: int) -> bool:
-    account, narrowed = service.account, service.key.companies
-    return (account.act_all_companies or company in account.act_companies) and (narrowed is None or company in narrowed)
+    account, companies = service.account, service.companies
+    is_own = companies == "*" or company in companies
+    return is_own and (account.act_all_companies or company in account.act_companies)
 
 
 def _scopes(service: Authenticated, subject: _Subject) -> frozenset[str]:
