@@ -46,6 +46,8 @@ app.conf.beat_schedule = {
     "events: make the journal's partitions of the days to come": every(3600, "events.prepare_journal"),
     "events: forget old days of the journal and old decisions": every(3600, "events.prune"),
     "serviceauth: disable keys that nobody uses": every(3600, "serviceauth.disable_idle_keys"),
+    "serviceauth: make the signing key that is needed next": every(60, "serviceauth.rotate_signing_keys"),
+    "serviceauth: forget revocations of what has ended": every(300, "serviceauth.prune_revocations"),
     "core: forget old idempotency keys": every(3600, "core.prune_idempotency_keys"),
     "core: seal new entries of the audit": every(2, "core.seal_audit"),
     "core: recompute a piece of the audit's chain": every(120, "core.check_audit"),

@@ -5,6 +5,7 @@ A secret may be given as ``NAME`` or as ``NAME_FILE``, the path of a file that h
 """
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -105,8 +106,8 @@ def env_origin(name: str, default: str) -> str:
         ImproperlyConfigured: it is no such URL, or has a path, a query, or a user in it.
     """
     raw = env_url(name, default, schemes=("http", "https")).removesuffix("/")
-    parts = urlsplit(raw)
-    if not parts.hostname or parts.netloc != raw.partition("://")[2] or "@" in raw:
+    host = raw.partition("://")[2]
+    if not re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", host):
         raise ImproperlyConfigured(
             f"{name} must be scheme, host and port only, such as https://hub.example: the hub is at the root of its"
             " host, and tokens name it by this address, to the letter."

@@ -24,6 +24,7 @@ __all__ = [
     "forget",
     "generation",
     "is_good",
+    "is_known",
     "unwatch",
     "verify",
     "verify_cached",
@@ -100,6 +101,11 @@ def verify_cached(token: bytes) -> Principal | None:
     return good.principal if AUDIENCE in good.claims.audience else None
 
 
+def is_known(token: str) -> bool:
+    """Return whether ``token`` was found good here before, so that to judge it again is next to no work."""
+    return _mark(token) in _remembered
+
+
 def is_good(token: bytes) -> bool:
     """Return whether a token that was good is so still: not ended, not revoked. Waits for nothing."""
     try:
@@ -134,7 +140,7 @@ def forget() -> None:
 
 
 def _judge(token: str, known: Trust, now: float, *, may_look: bool = True) -> _Good:
-    mark = sha256(token.encode("utf-8", "surrogatepass")).digest()
+    mark = _mark(token)
     good = _remembered.get(mark)
     if good is not None and good.generation == known.generation and now < good.claims.expires_at:
         return good
@@ -150,6 +156,10 @@ def _judge(token: str, known: Trust, now: float, *, may_look: bool = True) -> _G
     good.generation = known.generation
     _remember(mark, good)
     return good
+
+
+def _mark(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _checked(token: str, known: Trust, now: float, *, may_look: bool) -> _Good:
@@ -190,7 +200,7 @@ def _drop(mark: bytes) -> None:
 
 
 def _remembered_principal(token: str, claims: Claims) -> Principal:
-    good = _remembered.get(sha256(token.encode()).digest())
+    good = _remembered.get(_mark(token))
     return good.principal if good is not None and good.claims is claims else claims.principal()
 
 

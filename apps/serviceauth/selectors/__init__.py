@@ -1,15 +1,19 @@
-"""What others may ask about companies, accounts and keys, and about what people may do."""
+"""What others may ask about companies, accounts and keys, what was revoked, and what people may do."""
 
 from apps.serviceauth.selectors.accounts import access_troubles, accounts_with_keys, with_keys
 from apps.serviceauth.selectors.companies import company_names, every_company_name
 from apps.serviceauth.selectors.operators import operator_companies
+from apps.serviceauth.selectors.revocations import REVOCATIONS_MAX_AGE, revocation_list
 from apps.serviceauth.selectors.roles import permissions_of
 
 __all__ = [
+    "REVOCATIONS_MAX_AGE",
     "access_troubles",
     "accounts_with_keys",
     "company_names",
     "every_company_name",
+    "operator_companies",
     "permissions_of",
+    "revocation_list",
     "with_keys",
 ]

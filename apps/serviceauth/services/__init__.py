@@ -4,6 +4,7 @@ from apps.serviceauth.services.accounts import account_create, account_disable, 
 from apps.serviceauth.services.authenticating import Authenticated, authenticate_key
 from apps.serviceauth.services.companies import company_learn
 from apps.serviceauth.services.enrolling import enrolment_cancel, enrolment_create, enrolment_redeem
+from apps.serviceauth.services.issuing import Issued, token_issue, user_token_issue
 from apps.serviceauth.services.keys import (
     OVERLAPS,
     UNTIL_USED,
@@ -14,12 +15,27 @@ from apps.serviceauth.services.keys import (
     keys_disable_idle,
 )
 from apps.serviceauth.services.people import user_forget
+from apps.serviceauth.services.revoking import (
+    revocations_prune,
+    revoke_account,
+    revoke_key,
+    revoke_token,
+    revoke_user,
+)
 from apps.serviceauth.services.roles import role_assign, role_delete, role_save, role_unassign
+from apps.serviceauth.services.signing import (
+    JWKS_MAX_AGE,
+    published_keys,
+    signing_key_withdraw,
+    signing_keys_rotate,
+)
 
 __all__ = [
+    "JWKS_MAX_AGE",
     "OVERLAPS",
     "UNTIL_USED",
     "Authenticated",
+    "Issued",
     "account_create",
     "account_disable",
     "account_enable",
@@ -34,9 +50,19 @@ __all__ = [
     "key_report_leak",
     "key_rotate",
     "keys_disable_idle",
+    "published_keys",
+    "revocations_prune",
+    "revoke_account",
+    "revoke_key",
+    "revoke_token",
+    "revoke_user",
     "role_assign",
     "role_delete",
     "role_save",
     "role_unassign",
+    "signing_key_withdraw",
+    "signing_keys_rotate",
+    "token_issue",
     "user_forget",
+    "user_token_issue",
 ]

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import jwt
 from django.conf import settings
 
-from apps.core.access import AllCompanies
+from apps.core import audit
+from apps.core.access import AllCompanies, Principal
 from apps.core.errors import FieldError, InvalidInput, NotAllowed
-from apps.core.scopes import SCOPES
-from apps.core.tenancy import Companies
+from apps.core.scopes import OPERATOR_PERMISSIONS, SCOPES, operator_grant
+from apps.core.tenancy import Companies, system, use
 from apps.serviceauth.matching import is_service_name
+from apps.serviceauth.models import Operator
+from apps.serviceauth.selectors.roles import permissions_of
 from apps.serviceauth.services.authenticating import Authenticated
 from apps.serviceauth.services.signing import signer
 from apps.serviceauth.tokens import AUDIENCE, TYPE, USER_PREFIX, Claims
@@ -28,6 +31,7 @@ __all__ = [
     "spelt",
     "token_issue",
     "user_claims",
+    "user_token_issue",
 ]
 
 CONSOLE = "console"
@@ -96,6 +100,37 @@ def token_issue(
         company_id=company,
         key_id=service.key.key_id,
     )
+    return sign(claims, now)
+
+
+def user_token_issue(*, operator: Principal, company_id: int, now: dt.datetime, scope: str | None = None) -> Issued:
+    """Return a token for the person that an operator is, in a company that he works for.
+
+    Args:
+        operator: who is signed in.
+        company_id: the company.
+        now: the present.
+        scope: names with spaces between; None: all that he may have.
+
+    Raises:
+        NotAllowed: nobody knows which person he is, or the company is not his.
+        ScopeRefused: a scope is not granted.
+    """
+    with use(system("which person an operator is")):
+        numbers = Operator.objects.filter(user__username=operator.name).values_list("user_number", flat=True)
+        user_id = numbers.first()
+    if user_id is None:
+        raise NotAllowed("Your account does not say which person you are: have your number entered.", code="no_number")
+    if operator.companies != "*" and company_id not in operator.companies:
+        raise NotAllowed("You do not work for that company.", code="not_your_company")
+    claims = user_claims(
+        user_id=user_id,
+        company_id=company_id,
+        scopes=frozenset(scopes_asked(scope, _scopes_of(operator))),
+        permissions=permissions_of(user_id, company_id),
+        now=now,
+    )
+    audit.record("user_token_issued", "person", user_id, company_id=company_id, after={"scope": claims.scope})
     return sign(claims, now)
 
 
@@ -168,12 +203,7 @@ def _company(service: Authenticated, company_id: int | None) -> int | None:
 
 
 def user_claims(
-    *,
-    user_id: int,
-    company_id: int,
-    scopes: frozenset[str],
-    permissions: tuple[str, ...],
-    now: dt.datetime,
+    *, user_id: int, company_id: int, scopes: frozenset[str], permissions: tuple[str, ...], now: dt.datetime
 ) -> Claims:
     """Return the claims of a person's own token, which an operator's session may get."""
     begins = int(now.timestamp())
@@ -194,3 +224,15 @@ def user_claims(
         user_id=user_id,
         permissions=permissions,
     )
+
+
+def _scopes_of(operator: Principal) -> frozenset[str]:
+    """Return what an operator's own token may be good for: reading, and no more than he may see in the console.
+
+    Menus and pages are for whoever uses the ERP; what of them a person sees decide his permissions.
+    """
+    return frozenset({"menus:read", "ui:read"}) | {
+        scope
+        for scope in ("registry:read", "events:read")
+        if all(operator.may(operator_grant(scope, area)) for area in OPERATOR_PERMISSIONS[scope])
+    }

@@ -1,7 +1,7 @@
 """Revoking tokens before they end: one, or all of a key, an account or a person.
 
 In every process of the hub it counts within a second; services that verify offline ask for the list every 30 seconds
-(`REVOCATIONS_MAX_AGE`), and while they cannot, no token outlives TOKEN_LIFETIME_SECONDS.
+(`apps.serviceauth.selectors.REVOCATIONS_MAX_AGE`), and while they cannot, no token outlives TOKEN_LIFETIME_SECONDS.
 """
 
 import datetime as dt
@@ -16,7 +16,6 @@ from apps.serviceauth.trust import trust
 from xerpium_sdk.wire.credentials import revocation_mark
 
 __all__ = [
-    "REVOCATIONS_MAX_AGE",
     "revocation_mark",
     "revocations_prune",
     "revoke_account",
@@ -25,8 +24,6 @@ __all__ = [
     "revoke_user",
 ]
 
-REVOCATIONS_MAX_AGE = 30
-"""Seconds after which who verifies offline asks again."""
 _LAST_END = LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
 """After this no token of now is good any more."""
 

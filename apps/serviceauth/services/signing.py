@@ -5,6 +5,8 @@ TOKEN_ALGORITHM, or another pepper in front, is what the next key gets; the pres
 """
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -24,6 +26,7 @@ __all__ = [
     "LONGEST_LIFETIME",
     "PUBLISHED_AHEAD",
     "VERIFIES_AFTER",
+    "published_keys",
     "signer",
     "signing_key_withdraw",
     "signing_keys_rotate",
@@ -56,6 +59,17 @@ def signer(now: dt.datetime) -> Signer:
         _log.error("no_signing_key", setting="KEY_PEPPERS")
         raise Unavailable("The hub cannot sign tokens: its operator finds out why in the console.", code="no_signer")
     return found
+
+
+def published_keys(*, now: dt.datetime) -> list[Mapping[str, Any]]:
+    """Return the public keys as JWKs, the newest first; never none, because verifiers would keep that for minutes.
+
+    Raises:
+        Unavailable: there is none, and none can be made.
+    """
+    if not trust.fresh().published:
+        signer(now)
+    return list(trust.fresh().published)
 
 
 def signing_keys_rotate(*, now: dt.datetime, at_once: bool = False) -> list[str]:
