@@ -101,7 +101,8 @@ class AsyncServiceAuthClient:
         Whoever gets many requests has a `TokenVerifier` instead, which does not ask for each.
         """
         try:
-            answer = await self._line().post("/api/v1/service-auth/validate", json={"token": token})
+            asked = {"token": token, "audience": self.service_name}
+            answer = await self._line().post("/api/v1/service-auth/validate", json=asked)
             document = json.loads(answer.content) if answer.status_code == 200 else None
         except (httpx2.HTTPError, ValueError) as error:
             log.warning("The hub at %s could not be asked about a token: %s", self.auth_service_url, error)

@@ -102,7 +102,8 @@ class ServiceAuthClient:
         Whoever gets many requests has a `TokenVerifier` instead, which does not ask for each.
         """
         try:
-            answer = self._line().post("/api/v1/service-auth/validate", json={"token": token})
+            asked = {"token": token, "audience": self.service_name}
+            answer = self._line().post("/api/v1/service-auth/validate", json=asked)
             document = json.loads(answer.content) if answer.status_code == 200 else None
         except (httpx2.HTTPError, ValueError) as error:
             log.warning("The hub at %s could not be asked about a token: %s", self.auth_service_url, error)
