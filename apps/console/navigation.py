@@ -19,6 +19,7 @@ MOST_FOUND = 20
 TITLES = {"auth": "Operators", "axes": "Signing in", "serviceauth": "Access"}
 ICONS = {
     "Company": "domain",
+    "ServiceAccount": "key",
     "User": "person",
     "Group": "group",
     "AccessAttempt": "lock_person",
@@ -39,6 +40,8 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
         ]
     if request.user.has_perm("registry.view_historyentry"):
         hub.append(_item("What changed", "admin:registry_historyentry_changelist", "history"))
+    if request.user.has_perm("core.view_auditentry"):
+        hub.append(_item("Audit", "admin:core_auditentry_changelist", "policy"))
     groups = [{"title": "", "items": hub}, {"title": "Events", "items": _events(request)}, *_other_apps(request)]
     return [*(group for group in groups if group["items"]), {"title": "Interfaces", "items": _documents()}]
 
@@ -84,7 +87,7 @@ def _other_apps(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
         for app in admin.site.get_app_list(request)
-        if app["app_label"] not in ("registry", "events")
+        if app["app_label"] not in ("registry", "events", "core")
     ]
 
 

@@ -10,6 +10,7 @@ from apps.core import health
 from apps.core.tenancy import in_sight
 from apps.events.selectors import bus_state, outbox_state
 from apps.registry import selectors as registry
+from apps.serviceauth.selectors import access_troubles
 from xerpium_sdk.wire.registry import Status
 
 __all__ = ["home_page", "neighbourhood", "services_wanted"]
@@ -25,8 +26,9 @@ INSTANCE_STATUSES = (
 )  # fmt: skip
 
 
-def home_page(*, now: dt.datetime) -> dict[str, Any]:
-    """Return everything that the home page shows."""
+def home_page(*, now: dt.datetime, access: bool) -> dict[str, Any]:
+    """Return everything that the home page shows; with ``access`` also what is wrong with keys and secrets."""
+    who_comes_in = access_troubles(now=now) if access else []
     states = registry.service_states()
     troubles = registry.current_troubles(states, now=now)
     services = Counter(state.status for state in states.values())
@@ -34,6 +36,8 @@ def home_page(*, now: dt.datetime) -> dict[str, Any]:
     return {
         "protection": registry.protection(),
         "hub_troubles": hub_troubles(hub_facts(), now),
+        "access_troubles": who_comes_in[:MOST_TROUBLES],
+        "more_access_troubles": len(who_comes_in) - MOST_TROUBLES,
         "troubles": troubles[:MOST_TROUBLES],
         "more_troubles": len(troubles) - MOST_TROUBLES,
         "service_total": services.total(),

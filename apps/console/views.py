@@ -13,19 +13,24 @@ from apps.console.picture import KINDS, choose, draw
 from apps.registry import selectors as registry
 
 MAY_LOOK = "registry.view_service"
+MAY_SEE_ACCESS = "serviceauth.view_serviceaccount"
 
 
 def home_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the home page shows to the context of the admin's index; nothing for who may not see services."""
     if not request.user.has_perm(MAY_LOOK):
         return context | {"may_look": False}
-    return context | {"may_look": True} | selectors.home_page(now=timezone.now())
+    return context | {"may_look": True} | _home(request)
 
 
 @permission_required(MAY_LOOK, raise_exception=True)
 def home_live(request: HttpRequest) -> HttpResponse:
     """Answer with the part of the home page that keeps itself up to date."""
-    return TemplateResponse(request, "console/home_live.html", selectors.home_page(now=timezone.now()))
+    return TemplateResponse(request, "console/home_live.html", _home(request))
+
+
+def _home(request: HttpRequest) -> dict[str, Any]:
+    return selectors.home_page(now=timezone.now(), access=request.user.has_perm(MAY_SEE_ACCESS))
 
 
 @permission_required(MAY_LOOK, raise_exception=True)

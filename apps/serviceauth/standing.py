@@ -15,6 +15,7 @@ __all__ = [
     "KeyStanding",
     "account_standing",
     "key_standing",
+    "maker",
     "warned_from",
 ]
 
@@ -73,6 +74,11 @@ class AccountStanding:
     live: int
     ending: int
     unused: int
+
+
+def maker(name: str) -> str:
+    """Return who made a key or an account as people read it: an operator by his name alone."""
+    return name.removeprefix("operator:")
 
 
 def warned_from(key: KeyLike) -> dt.datetime | None:

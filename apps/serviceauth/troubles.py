@@ -11,7 +11,16 @@ from apps.serviceauth import standing
 from apps.serviceauth.standing import key_standing
 from xerpium_sdk.wire.registry import Status
 
-__all__ = ["GUESSES", "REMEMBERED", "TRIED_LATELY", "AccessTrouble", "guess_troubles", "key_trouble", "twice_trouble"]
+__all__ = [
+    "GUESSES",
+    "REFUSED",
+    "REMEMBERED",
+    "TRIED_LATELY",
+    "AccessTrouble",
+    "guess_troubles",
+    "key_trouble",
+    "twice_trouble",
+]
 
 GUESSES = 30
 """Failures in ten minutes from which on somebody is told: who mistypes a secret does not fail so often."""
@@ -25,7 +34,7 @@ _KINDS = {
     "password": "the password of {name}",
     "code": "the second factor of {name}",
 }
-_REFUSED = {
+REFUSED = {
     "expired": "has ended",
     "disabled": "was disabled",
     "network": "works from other networks only",
@@ -36,9 +45,13 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class AccessTrouble:
-    """Something about who comes in: ``part`` names it, ``account_id`` is the account whose page shows more."""
+    """Something about who comes in.
+
+    ``word`` is for its badge, ``part`` names what it is about, ``account_id`` is the account whose page shows more.
+    """
 
     status: Status
+    word: str
     part: str
     text: str
     mend: str
@@ -57,11 +70,11 @@ def key_trouble(key: Any, now: dt.datetime, *, has_other: bool) -> AccessTrouble
     if key.disabled_reason == standing.LEAKED and key.disabled_at and now - key.disabled_at < REMEMBERED:
         return _leaked(key, shown, now, has_other=has_other)
     if key.refused_at and now - key.refused_at < TRIED_LATELY:
-        why = _REFUSED.get(key.refused_reason, "is not good")
+        why = REFUSED.get(key.refused_reason, "is not good")
         text = f"Somebody at {key.refused_from} comes with the key {shown} of {name}, which {why}."
         mend = "If that is your service, give it a good key; if not, report the key as leaked."
         status = Status.DEGRADED if has_other else Status.UNHEALTHY
-        return AccessTrouble(status, name, text, mend, key.account_id)
+        return AccessTrouble(status, "refused", name, text, mend, key.account_id)
     found = key_standing(key, now)
     if found.badge is standing.REPLACED_IN_USE and now - key.last_used_at < standing.IDLE_AFTER:
         ends = f"ends {ago(key.expires_at, now)}" if key.expires_at else "has no end"
@@ -69,11 +82,13 @@ def key_trouble(key: Any, now: dt.datetime, *, has_other: bool) -> AccessTrouble
             f"The key {shown} of {name} was replaced {ago(key.replaced_at, now)}, and {key.last_used_from} still used"
             f" it {ago(key.last_used_at, now)}; it {ends}."
         )
-        return AccessTrouble(Status.DEGRADED, name, text, "Give whoever runs there the new key.", key.account_id)
+        return AccessTrouble(
+            Status.DEGRADED, "old key used", name, text, "Give whoever runs there the new key.", key.account_id
+        )
     if found.badge is standing.ENDS_SOON:
         text = f"The key {shown} of {name} ends in {spell(key.expires_at - now)} and is used from {key.last_used_from}."
         return AccessTrouble(
-            Status.DEGRADED, name, text, "Rotate it; the old one stays good meanwhile.", key.account_id
+            Status.DEGRADED, "ends soon", name, text, "Rotate it; the old one stays good meanwhile.", key.account_id
         )
     return None
 
@@ -85,7 +100,7 @@ def twice_trouble(token: Any, now: dt.datetime) -> AccessTrouble:
         f" {token.tried_again_from} {ago(token.tried_again_at, now)}. One of the two was not meant to have it."
     )
     mend = "If the first was not your service, disable the key that it got; then issue a new token."
-    return AccessTrouble(Status.UNHEALTHY, token.account.name, text, mend, token.account_id)
+    return AccessTrouble(Status.UNHEALTHY, "used twice", token.account.name, text, mend, token.account_id)
 
 
 def guess_troubles(found: Iterable[Guesses], accounts: Mapping[str, int]) -> list[AccessTrouble]:
@@ -106,7 +121,11 @@ def guess_troubles(found: Iterable[Guesses], accounts: Mapping[str, int]) -> lis
         )
         mend = f"If one of your services runs at {where}, its secret is wrong. If none does, close the network to it."
         account = accounts.get(guess.name) if guess.kind in ("key", "enrolment") else None
-        troubles.append(AccessTrouble(Status.DEGRADED, "guessing", text, mend, account))
+        troubles.append(
+            AccessTrouble(
+                Status.DEGRADED, "guessing", name if guess.name != UNNAMED else "somebody", text, mend, account
+            )
+        )
     return troubles
 
 
@@ -120,6 +139,6 @@ def _leaked(key: Any, shown: str, now: dt.datetime, *, has_other: bool) -> Acces
     )
     if has_other:
         mend = "Find out where it was seen. The account has another key that is good."
-        return AccessTrouble(Status.DEGRADED, key.account.name, text, mend, key.account_id)
+        return AccessTrouble(Status.DEGRADED, "leaked", key.account.name, text, mend, key.account_id)
     mend = "Issue a new key: the account has no other, and its service gets no token."
-    return AccessTrouble(Status.UNHEALTHY, key.account.name, text, mend, key.account_id)
+    return AccessTrouble(Status.UNHEALTHY, "leaked", key.account.name, text, mend, key.account_id)

@@ -124,7 +124,7 @@ class ServiceAccountAdmin(Deeds, ReadOnlyModelAdmin):
         )
         if not account.description:
             return link
-        return format_html('{} <span class="hub-why" title="{1}">{1}</span>', link, account.description)
+        return format_html('{0} <span class="hub-why" title="{1}">{1}</span>', link, account.description)
 
     @admin.display(description="Companies")
     def companies_shown(self, account: Any) -> SafeString:
@@ -142,12 +142,10 @@ class ServiceAccountAdmin(Deeds, ReadOnlyModelAdmin):
     def keys_shown(self, account: Any) -> SafeString:
         """How many keys are live, end soon, and were never used."""
         standing = account.standing
-        parts = [f"{standing.live:,} live"]
-        if standing.ending:
-            parts.append(f"{standing.ending:,} ending")
-        if standing.unused:
-            parts.append(f"{standing.unused:,} unused")
-        return format_html("{}", " · ".join(parts)) if standing.live else format_html('<span class="hub-quiet">none</span>')
+        if not standing.live:
+            return format_html('<span class="hub-quiet">{}</span>', "none")
+        counts = ((standing.live, "live"), (standing.ending, "ending"), (standing.unused, "unused"))
+        return format_html("{}", " · ".join(f"{count:,} {word}" for count, word in counts if count))
 
     @admin.display(description="Last used")
     def last_used(self, account: Any) -> SafeString:

@@ -178,9 +178,7 @@ class Deeds:
         form = forms.RotationForm(key, request.POST or None)
         if form.is_valid():
             try:
-                text = services.key_rotate(
-                    key=key, overlap=form.wanted(), actor=actor_of(request), now=timezone.now()
-                )
+                text = services.key_rotate(key=key, overlap=form.wanted(), actor=actor_of(request), now=timezone.now())
             except HubError as error:
                 form.refused(error)
             else:

@@ -287,4 +287,3 @@ class ReasonForm(ServiceForm):
         widget=_text("such as: the laptop was lost, ticket 4711", autofocus=True),
         help_text="Kept in the audit, with your name.",
     )
-

@@ -13,10 +13,10 @@ from apps.core.scopes import SCOPES
 from apps.core.tenancy import Companies
 from apps.serviceauth.models import EnrolmentToken, ServiceAccount, ServiceKey
 from apps.serviceauth.services.granting import companies_of
-from apps.serviceauth.standing import account_standing
+from apps.serviceauth.standing import account_standing, maker
 from apps.serviceauth.timeline import draw
 
-__all__ = ["account_page", "account_url", "companies_html", "deed_url", "who"]
+__all__ = ["account_page", "account_url", "companies_html", "deed_url"]
 
 MOST_ENDED = 8
 """Keys that are over are kept for the audit; the page shows the last of them."""
@@ -73,11 +73,6 @@ def account_page(account: Any, keys: list[ServiceKey], now: dt.datetime) -> dict
     }
 
 
-def who(name: str) -> str:
-    """Return a maker of keys and accounts as people read it: an operator by his name alone."""
-    return name.removeprefix("operator:")
-
-
 def _key_row(key: ServiceKey, bar: Any, account: ServiceAccount) -> dict[str, Any]:
     limits = []
     if key.companies is not None:
@@ -90,7 +85,7 @@ def _key_row(key: ServiceKey, bar: Any, account: ServiceAccount) -> dict[str, An
         "key": key,
         "bar": bar,
         "standing": bar.standing,
-        "by": who(key.created_by),
+        "by": maker(key.created_by),
         "limits": limits,
         "may_rotate": bar.standing.is_live and key.replaced_at is None and account.is_active,
     }
@@ -105,7 +100,7 @@ def _enrolment(token: EnrolmentToken, now: dt.datetime) -> dict[str, Any]:
         state, tone = "ended unused", "faint"
     else:
         state, tone = "waiting", "violet"
-    return {"token": token, "state": state, "tone": tone, "by": who(token.created_by), "waits": state == "waiting"}
+    return {"token": token, "state": state, "tone": tone, "by": maker(token.created_by), "waits": state == "waiting"}
 
 
 def _tags(texts: Iterable[str]) -> SafeString:

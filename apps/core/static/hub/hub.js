@@ -35,8 +35,18 @@
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
-    if (!button || !navigator.clipboard) return;
-    await navigator.clipboard.writeText(button.textContent);
+    if (!button) return;
+    // A button copies what it says, or what it names.
+    const source = button.dataset.copy ? document.querySelector(button.dataset.copy) : button;
+    const sign = button.dataset.copyTold && document.querySelector(button.dataset.copyTold);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+    } catch { // no clipboard without HTTPS, or the browser asked and somebody said no
+      getSelection().selectAllChildren(source);
+      if (sign) write(sign, "It is selected: copy it with Ctrl-C.");
+      return;
+    }
+    if (sign) write(sign, "Copied.");
     button.dataset.copied = "1";
     setTimeout(() => delete button.dataset.copied, 1500);
   });
