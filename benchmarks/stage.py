@@ -65,6 +65,7 @@ class Stage:
             "HUB_OPEN": "1",
             "LOG_LEVEL": "WARNING",
             "DATABASE_URL": postgres.url,
+            "DATABASE_MIGRATION_URL": postgres.owner_url,
             "REDIS_URL": redis.url,
             "SECRET_KEY": "benchmarks only",
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "sdk" / "src")]),
