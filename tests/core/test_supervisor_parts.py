@@ -68,6 +68,10 @@ def test_the_example_services_know_the_hub_and_none_of_its_secrets():
 def test_an_example_service_gets_its_own_key_and_no_other():
     product, order = parts.examples(SITE, {"product-service": "xrp_one", "order-service": "xrp_two"})
     assert [part.environment["XERPIUM_SERVICE_KEY"] for part in (product, order)] == ["xrp_one", "xrp_two"]
+    assert [part.environment["XERPIUM_SERVICE_NAME"] for part in (product, order)] == [
+        "product-service",
+        "order-service",
+    ]
     assert not any("xrp_" in text for part in (product, order) for text in part.command)
     (alone, _) = parts.examples(SITE, {"product-service": "xrp_one"})
     assert alone == product

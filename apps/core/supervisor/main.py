@@ -17,7 +17,7 @@ from apps.core.supervisor.fingerprint import fingerprint
 from apps.core.supervisor.hub import ADDRESSES, OWN_SECRETS, Hub, Plan
 from apps.core.supervisor.lines import wants_colour
 from apps.core.supervisor.log import Log
-from apps.core.supervisor.parts import SERVICE_KEY, Example, Site
+from apps.core.supervisor.parts import OF_A_SERVICE, Example, Site
 
 EXAMPLES = ("product_service", "order_service")
 NAME_WIDTH = 8
@@ -91,7 +91,7 @@ def _plan(data: DataDirectory) -> Plan:
 
 ENGINE_SETTINGS = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
 OWNER = "DATABASE_MIGRATION_URL"
-NOT_FOR_THE_HUB = (OWNER, "HUB_ADMIN_PASSWORD", SERVICE_KEY)
+NOT_FOR_THE_HUB = (OWNER, "HUB_ADMIN_PASSWORD", *OF_A_SERVICE)
 """How names of variables begin that the hub's processes never get."""
 
 

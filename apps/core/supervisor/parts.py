@@ -110,9 +110,9 @@ def examples(site: Site, keys: Mapping[str, str] | None = None) -> list[Part]:
     return [_example(site, example, (keys or {}).get(example.service, "")) for example in site.examples]
 
 
-SERVICE_KEY = "XERPIUM_SERVICE_KEY"
-"""The variable in which the SDK looks for the key of its service."""
-SECRETS = ("DATABASE_", "SECRET_KEY", "KEY_PEPPERS", "HUB_ADMIN_PASSWORD", SERVICE_KEY)
+OF_A_SERVICE = ("XERPIUM_SERVICE_", "XERPIUM_ENROLMENT_")
+"""How variables begin in which the SDK looks for who its service is and what proves it."""
+SECRETS = ("DATABASE_", "SECRET_KEY", "KEY_PEPPERS", "HUB_ADMIN_PASSWORD", *OF_A_SERVICE)
 """How names of variables begin that only the hub may know."""
 ROOT_IS_NO_NEWS = "ignore:You're running the worker with superuser privileges"
 """Celery's warning to root, eight lines at each start: in a container it always is."""
@@ -141,7 +141,9 @@ def _django(site: Site, name: str, *arguments: str, level: int = 0, ready_line: 
 
 def _example(site: Site, example: Example, key: str) -> Part:
     server = ("-m", "uvicorn", f"{example.folder}.main:app", "--no-access-log", "--timeout-graceful-shutdown", "3")
-    own = {"HUB_URL": site.url, "PORT": str(example.port)} | ({SERVICE_KEY: key} if key else {})
+    own = {"HUB_URL": site.url, "PORT": str(example.port)}
+    if key:
+        own |= {"XERPIUM_SERVICE_NAME": example.service, "XERPIUM_SERVICE_KEY": key}
     return Part(
         example.folder.removesuffix("_service"),
         [sys.executable, *server, "--port", str(example.port)],
