@@ -20,6 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from apps.console import auditing as _auditing  # noqa: F401  # registers its page
 from apps.console.forms import OperatorForm
 from apps.console.lockout import unlock
 from apps.console.second_factor import factor_remove

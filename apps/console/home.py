@@ -39,6 +39,7 @@ class HubFacts:
         stream_alarms: by stream, what threatens to be lost.
         dead_letters: messages that were given up and wait for somebody's decision.
         duties: when somebody last polled (``poll``) and swept (``sweep``).
+        audit_fault: what was found wrong with the audit's chain; empty when nothing was.
     """
 
     failed: Mapping[str, str]
@@ -50,6 +51,7 @@ class HubFacts:
     stream_alarms: Mapping[str, str]
     dead_letters: int
     duties: Mapping[str, dt.datetime]
+    audit_fault: str = ""
 
 
 _OUTBOX = "admin:events_outboxentry_changelist"
@@ -77,6 +79,10 @@ def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
     if facts.relay_away and "redis" not in facts.failed:
         text = "Nobody carries changes to Redis. This page is current; other processes ask PostgreSQL meanwhile."
         found.append(HubTrouble(Status.DEGRADED, "relay", text, "Start the relay: manage.py relay_events."))
+    if facts.audit_fault:
+        text = f"The audit is not as it was written: somebody changed it behind the hub's back. {facts.audit_fault}"
+        mend = "Leave the database as it is, and run manage.py verify_audit: it says what to do."
+        found.append(HubTrouble(Status.UNHEALTHY, "audit", text, mend, "admin:core_auditentry_changelist"))
     found += _idle_duties(facts, now)
     if facts.backlog_seconds > BACKLOG_SECONDS and not facts.relay_away:
         text = f"Changes wait for {facts.backlog_seconds:.0f} s to be sent."

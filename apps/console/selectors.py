@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.console.home import HubFacts, hub_troubles
 from apps.console.picture import Neighbourhood
-from apps.core import health
+from apps.core import health, verification
 from apps.core.tenancy import in_sight
 from apps.events.selectors import bus_state, outbox_state
 from apps.registry import selectors as registry
@@ -66,6 +66,7 @@ def hub_facts() -> HubFacts:
         stream_alarms=bus.alarms,
         dead_letters=bus.dead_waiting,
         duties=registry.duties(),
+        audit_fault=verification.known_fault(),
     )
 
 

@@ -15,7 +15,7 @@ from apps.core.chain import ENTRY_SQL, GENESIS, Entry, link
 from apps.core.models import AuditCheck, AuditSeal
 from apps.core.tenancy import system, use
 
-__all__ = ["Fault", "Walked", "check_some", "last_seal", "seal_hash", "unsealed", "waiting", "walk"]
+__all__ = ["Fault", "Walked", "check_some", "known_fault", "last_seal", "seal_hash", "unsealed", "waiting", "walk"]
 
 PAGE = 2000
 PATIENCE = dt.timedelta(minutes=1)
@@ -176,6 +176,11 @@ def check_some(*, now: dt.datetime, most: int = 50_000) -> AuditCheck:
         _conclude(note, faults, goal, now)
         note.save()
     return note
+
+
+def known_fault() -> str:
+    """Return what the hub's own watch found wrong with the chain; empty while nothing was, or nobody has looked."""
+    return AuditCheck.objects.values_list("fault", flat=True).first() or ""
 
 
 def _conclude(note: AuditCheck, faults: list[Fault], goal: int, now: dt.datetime) -> None:
