@@ -1,6 +1,6 @@
-"""Who is let in: what a request's header must bring, and how it is refused. Pure; for any framework.
+"""Who is let in: what a request's header must bring, and how it is refused; for any framework.
 
-`admit` takes the ``Authorization`` header and a verifier; `require` what the call needs. Both raise `Denied`, which knows
+`admit` takes the ``Authorization`` header and a verifier; `require` what the call needs. Both raise `Denied`, which has
 the status, the challenge of RFC 6750 and the problem document of the answer.
 """
 

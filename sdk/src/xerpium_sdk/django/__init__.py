@@ -4,14 +4,19 @@
 - ``manage.py relay_outbox``: brings what was committed to Redis, in order, at least once
 - `DjangoIdempotencyStore`: effects in the same database happen once per event
 - `django_worker`, `is_database_outage`: what a consumer in a Django service should know of the database
+- ``xerpium_sdk.django.auth``: verifies tokens of the hub; needs neither events nor ``INSTALLED_APPS``
 
 Settings: ``XERPIUM_SERVICE_NAME`` (needed by the functions above), ``XERPIUM_REDIS_URL`` (default: ``REDIS_URL`` of the
 environment).
 """
 
-from xerpium_sdk.django.idempotency import DjangoIdempotencyStore
-from xerpium_sdk.django.outbox import OutboxPublisher, publish_business_event, publish_event, publish_many
-from xerpium_sdk.django.workers import django_worker, is_database_outage
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xerpium_sdk.django.idempotency import DjangoIdempotencyStore
+    from xerpium_sdk.django.outbox import OutboxPublisher, publish_business_event, publish_event, publish_many
+    from xerpium_sdk.django.workers import django_worker, is_database_outage
 
 __all__ = [
     "DjangoIdempotencyStore",
@@ -22,3 +27,20 @@ __all__ = [
     "publish_event",
     "publish_many",
 ]
+
+_HOMES = {
+    "DjangoIdempotencyStore": "idempotency",
+    "OutboxPublisher": "outbox",
+    "django_worker": "workers",
+    "is_database_outage": "workers",
+    "publish_business_event": "outbox",
+    "publish_event": "outbox",
+    "publish_many": "outbox",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for: a service without events has no Redis client (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""For tests of services: the bus without Redis, and without waiting.
+"""The bus without Redis, and without waiting.
 
 ```python
 broker = TestBroker(consumer)
