@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client
@@ -25,11 +26,12 @@ from tests.registry.twins import JSON, ask
 from tests.support import services
 from tests.support.accounts import HOUR
 from tests.support.asgi import Answer, Exchange, call
+from tests.support.database import database_url
 from tests.support.operators import superuser
 from tests.support.registry import NOW
 from tests.support.server import serving
 from tests.support.tokens import expired_token_for, issued_for, token_for
-from tests.support.wait import wait_until
+from tests.support.wait import wait_until, wait_until_async
 from xerpium.asgi import Hub
 
 NETWORK = ("10.9.9.9", 50_000)
@@ -314,3 +316,28 @@ def test_a_revoked_token_is_worth_nothing_in_another_process_within_a_second() -
         created_by="another process",
     )
     wait_until(lambda: ask(request, twin=False, client=NETWORK)[0][0].status == 401, 2, "the token to be refused")
+
+
+@pytest.mark.usefixtures("world")
+def test_while_the_database_hangs_tokens_are_worth_what_they_were() -> None:
+    """Nobody waits for it, not even who is seen for the first time; afterwards revocations count again."""
+    token, new = (token_for("orders", company_id=1) for _ in range(2))
+
+    async def look_up(hub: Hub, token: str) -> int:
+        async with asyncio.timeout(0.5):
+            return (await call(hub, "GET", "/api/v1/services/orders", headers=bearer(token), client=NETWORK)).status
+
+    async def test(hub: Hub) -> None:
+        assert await look_up(hub, token) == 200
+        with psycopg.connect(database_url()) as hanging:
+            hanging.execute("LOCK TABLE serviceauth_signingkey IN ACCESS EXCLUSIVE MODE")
+            await asyncio.sleep(2.2)  # until what was known would be too old
+            assert [await look_up(hub, one) for one in (token, new)] == [200, 200]
+        await in_thread(lambda: revoke_account("orders", reason="test", actor="test", now=timezone.now()))
+
+        async def refused() -> bool:
+            return await look_up(hub, token) == 503  # left to Django
+
+        await wait_until_async(refused, 2, "the revocation to count")
+
+    on_the_loop(test, behind=Refusing())
