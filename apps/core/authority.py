@@ -43,7 +43,8 @@ class MayUse(BasePermission):
         if caller is None:
             return False
         method = str(request.method)
-        if method == "OPTIONS" or getattr(view, verb_of(method), None) is None:
+        verb = verb_of(method)
+        if method == "OPTIONS" or verb not in view.http_method_names or getattr(view, verb, None) is None:
             return True  # nothing is done: the view says which verbs it knows
         scope = scope_needed(view, method)
         if scope is None:

@@ -76,7 +76,11 @@ class HubView(APIView):
         self.request = hub_request = self.initialize_request(request, *args, **kwargs)
         try:
             self.initial(hub_request, *args, **kwargs)
-            return self._answer(hub_request)
+            caller: object = hub_request.user
+            if not isinstance(caller, Principal):
+                return self._answer(hub_request)
+            with acting(caller):
+                return _parts_for(caller, self._answer(hub_request))
         except Exception as error:
             return self.refusal(judged(error, self))
 

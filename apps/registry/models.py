@@ -208,7 +208,11 @@ class PollResult(CompanyScoped):
         return Q(instance_id__in=Instance.objects.writable().values("pk"))
 
     def company(self) -> int | None:
-        """Return whose instance was polled."""
+        """Return whose instance was polled.
+
+        Raises:
+            Instance.DoesNotExist: it is not in sight.
+        """
         company_id: int | None = Instance.objects.values_list("service__company_id", flat=True).get(pk=self.instance_id)
         return company_id
 

@@ -1,21 +1,17 @@
 """A write that is sent again gives the first answer again, and happens once."""
 
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from rest_framework.request import Request
 
 from apps.core import idempotency
-from apps.core.idempotency import Claim, answer_once
 from apps.core.models import IdempotencyRecord
 from tests.core.urls import ThingsView
 from xerpium.celery import app
@@ -178,68 +174,3 @@ def test_every_periodic_task_that_is_planned_exists(client: Client) -> None:
     post(client)
     IdempotencyRecord.objects.update(created_at=timezone.now() - idempotency.KEPT)
     assert app.tasks["core.prune_idempotency_keys"].apply().get() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-class TestAtOnce:
-    @pytest.fixture(autouse=True)
-    def close_connections(self) -> Iterator[None]:
-        yield
-        connection.close()
-
-    @staticmethod
-    def die_half_way() -> HttpResponse:
-        Group.objects.create(name="lamp")
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-        return HttpResponse()
-
-    @staticmethod
-    def in_thread(client: Client, name: str = "lamp") -> Any:
-        try:
-            return post(client, name)
-        finally:
-            connection.close()
-
-    def test_a_repeat_while_the_first_runs_is_a_409(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        running, finish = threading.Event(), threading.Event()
-        real = ThingsView.post
-
-        def slow(self: ThingsView, request: Request) -> Any:
-            running.set()
-            assert finish.wait(10)
-            return real(self, request)
-
-        monkeypatch.setattr(ThingsView, "post", slow)
-        with ThreadPoolExecutor(1) as pool:
-            first = pool.submit(self.in_thread, Client())
-            assert running.wait(10)
-            second = post(Client())
-            finish.set()
-            answer = first.result(10)
-        assert (second.status_code, second.json()["code"]) == (409, "idempotency_running")
-        assert answer.status_code == 201
-        assert outcome(post(Client())) == outcome(answer)
-
-    def test_of_many_at_once_one_happens(self) -> None:
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: self.in_thread(Client()), range(40)))
-        statuses = {answer.status_code for answer in answers}
-        assert statuses <= {201, 409}
-        assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
-        assert Group.objects.count() == IdempotencyRecord.objects.count() == 1
-
-    def test_a_crash_leaves_nothing_behind(self) -> None:
-        """The process is gone: the server ends its transaction, and the lock with it."""
-        claim = Claim("open:open", f"POST {THINGS.strip('/')}", "k-1", b"")
-
-        def crash() -> None:
-            try:
-                answer_once(claim, self.die_half_way)
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(1) as pool, pytest.raises(OperationalError):
-            pool.submit(crash).result(10)
-        assert answer_once(claim, lambda: HttpResponse(status=201)).status_code == 201
-        assert not Group.objects.exists()

@@ -85,6 +85,14 @@ class ScopedCursor(base.Cursor):  # type: ignore[misc]  # made by Django for eit
         with self._told_transaction(), super().copy(*args, **options) as copy:
             yield copy
 
+    def stream(self, *args: Any, **options: Any) -> Any:
+        """Refuse: rows that come one by one leave no place for the scope; Django asks for none.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        raise psycopg.NotSupportedError("rows cannot be streamed here: their transaction would know no scope")
+
     @property
     def _in_pipeline(self) -> bool:
         return self.connection.pgconn.pipeline_status != PipelineStatus.OFF

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Model, Q, QuerySet
 
@@ -145,7 +146,13 @@ class CompanyScoped(models.Model):
             NotFound: it is not in the scope of the running code: another company's looks like one that is not there.
         """
         scope = required_scope(type(self))
-        if not scope.is_everything and not scope.writes(self.company()):
+        if scope.is_everything:
+            return
+        try:
+            company_id = self.company()
+        except ObjectDoesNotExist:  # it belongs to something that is not in sight
+            raise NotFound from None
+        if not scope.writes(company_id):
             raise NotFound
 
 
