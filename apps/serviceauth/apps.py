@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class ServiceAuthConfig(AppConfig):
     name = "apps.serviceauth"
     label = "serviceauth"
+    verbose_name = "Access"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

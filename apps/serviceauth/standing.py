@@ -78,7 +78,7 @@ class AccountStanding:
 
 def maker(name: str) -> str:
     """Return who made a key or an account as people read it: an operator by his name alone."""
-    return name.removeprefix("operator:")
+    return name.replace("operator:", "")
 
 
 def warned_from(key: KeyLike) -> dt.datetime | None:
@@ -102,8 +102,7 @@ def key_standing(key: KeyLike, now: dt.datetime) -> KeyStanding:
         return KeyStanding(UNUSED, 1, is_live=True)
     if now - key.last_used_at > IDLE_AFTER:
         return KeyStanding(IDLE, 1, is_live=True)
-    warned = warned_from(key)
-    if warned is not None and warned <= now:
+    if _is_warned(key, now):
         return KeyStanding(ENDS_SOON, 3, is_live=True)
     return KeyStanding(IN_USE, 2, is_live=True)
 
@@ -112,7 +111,7 @@ def account_standing(keys: Iterable[KeyLike], now: dt.datetime, *, is_active: bo
     """Return how an account with these keys stands at ``now``: as the key of it that most needs somebody's eyes."""
     every = [(key, key_standing(key, now)) for key in keys]
     live = [(key, standing) for key, standing in every if standing.is_live]
-    ending = sum(1 for key, _ in live if (warned := warned_from(key)) is not None and warned <= now)
+    ending = sum(1 for key, _ in live if key.replaced_at is None and _is_warned(key, now))
     unused = sum(1 for key, _ in live if key.last_used_at is None)
     if not is_active:
         badge = OFF
@@ -121,3 +120,8 @@ def account_standing(keys: Iterable[KeyLike], now: dt.datetime, *, is_active: bo
     else:
         badge = max((standing for _, standing in live), key=lambda standing: standing.rank).badge
     return AccountStanding(badge, len(live), ending, unused)
+
+
+def _is_warned(key: KeyLike, now: dt.datetime) -> bool:
+    warned = warned_from(key)
+    return warned is not None and warned <= now

@@ -32,6 +32,8 @@ class AccountRows(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page; one more query whatever its length."""
         super().get_results(request)
+        if not self.query:
+            self.full_result_count = self.result_count
         now, accounts = timezone.now(), list(selectors.with_keys(self.result_list))
         for account in accounts:
             account.standing = account_standing(account.all_keys, now, is_active=account.is_active)
@@ -118,25 +120,22 @@ class ServiceAccountAdmin(Deeds, ReadOnlyModelAdmin):
 
     @admin.display(description="Name")
     def name_link(self, account: Any) -> SafeString:
-        """The name, which leads to its page, and what it is."""
-        link = format_html(
-            '<a class="hub-link hub-name" href="{0}" title="{1}">{1}</a>', pages.account_url(account.pk), account.name
-        )
-        if not account.description:
-            return link
-        return format_html('{0} <span class="hub-why" title="{1}">{1}</span>', link, account.description)
+        """The name, which leads to its page; what it is stands in the title."""
+        title = f"{account.name}: {account.description}" if account.description else account.name
+        link = '<a class="hub-link hub-name" href="{}" title="{}">{}</a>'
+        return format_html(link, pages.account_url(account.pk), title, account.name)
 
     @admin.display(description="Companies")
     def companies_shown(self, account: Any) -> SafeString:
         """For whom it may act."""
         return pages.companies_html(companies_of(account), shown=2)
 
-    @admin.display(description="May")
+    @admin.display(description="Scopes")
     def scopes_shown(self, account: Any) -> SafeString:
         """How many scopes it has, all of them on hover."""
-        words = f"{len(account.scopes)} of {len(SCOPES)} scopes"
-        told = words + (", and act for people" if account.may_act else "")
-        return format_html('<span title="{}">{}</span>', " ".join(account.scopes) or "nothing", told)
+        told = f"{len(account.scopes)} of {len(SCOPES)}" + (", people" if account.may_act else "")
+        title = " ".join(account.scopes) or "nothing"
+        return format_html('<span title="{}">{}</span>', title + (", and it acts for people" * account.may_act), told)
 
     @admin.display(description="Keys")
     def keys_shown(self, account: Any) -> SafeString:
@@ -155,4 +154,4 @@ class ServiceAccountAdmin(Deeds, ReadOnlyModelAdmin):
         moment = ago_html(account.last_use.last_used_at, timezone.now())
         if account.last_use.last_used_from is None:
             return moment
-        return format_html('{} <span class="hub-quiet">from</span> {}', moment, account.last_use.last_used_from)
+        return format_html('{} <span class="hub-quiet">{}</span>', moment, account.last_use.last_used_from)
