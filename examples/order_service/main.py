@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from xerpium_sdk.auth import AsyncServiceAuthClient, TokenVerifier
+from xerpium_sdk.auth.fastapi import protect, verify_service_auth
 from xerpium_sdk.events import AsyncEventPublisher, EventConsumer, PublishFailed
 from xerpium_sdk.fastapi import consume, follow, join, publish
-from xerpium_sdk.registry import Registration, ServiceRecord, Status
+from xerpium_sdk.registry import AsyncHubClient, Registration, ServiceRecord, Status
 from xerpium_sdk.wire.problems import Problem
 
 from .events import SERVICE as NAME
@@ -26,20 +28,27 @@ HOST = os.environ.get("HOST", "127.0.0.1")
 PORT = int(os.environ.get("PORT", "8002"))
 ADDRESS = f"http://{HOST}:{PORT}"
 
-http = httpx2.AsyncClient(timeout=5)
+auth = AsyncServiceAuthClient.from_environment(HUB_URL, NAME)
+"""This service's tokens; None where it has no key, as on a laptop with an open hub."""
+hub = AsyncHubClient(HUB_URL, auth=auth)
+http = httpx2.AsyncClient(timeout=5, auth=auth.auth() if auth else None)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Close the connections to the product service at the end."""
-    async with http:
+    """Close the connections to the hub and to the product service at the end."""
+    async with hub, http:
         yield
 
 
 app = FastAPI(
     title="Order service", description="Orders at the product service's prices.", version=VERSION, lifespan=lifespan
 )
-catalog = follow(app, HUB_URL)
+api = APIRouter(prefix="/api/v1")
+if auth:
+    protect(app, TokenVerifier(HUB_URL, NAME, auth=auth))
+    api.dependencies.append(Depends(verify_service_auth))
+catalog = follow(app, hub)
 products = Products(catalog, http)
 publisher = publish(app, AsyncEventPublisher(NAME))
 sales = Sales(publisher, consume(app, EventConsumer(NAME)))
@@ -53,7 +62,7 @@ def status() -> Status:
 
 member = join(
     app,
-    HUB_URL,
+    hub,
     Registration(
         name=NAME,
         version=VERSION,
@@ -101,24 +110,25 @@ async def health() -> dict[str, Any]:
     }
 
 
-@app.get("/api/v1/orders")
+@api.get("/orders")
 async def list_orders() -> list[Order]:
     """Return all orders."""
     return list(orders.all.values())
 
 
-@app.post(
-    "/api/v1/orders", status_code=201, responses={503: {"description": "The product service or the event bus is away."}}
-)
+@api.post("/orders", status_code=201, responses={503: {"description": "The product service or the event bus is away."}})
 async def place_order(new: NewOrder) -> Order:
     """Place an order; 422 for a product that is not there, 503 when nobody can tell its price or hear of the order."""
     return await orders.place(new)
 
 
-@app.get("/api/v1/orders/{order_id}", responses={404: {"description": "There is no such order."}})
+@api.get("/orders/{order_id}", responses={404: {"description": "There is no such order."}})
 async def get_order(order_id: int) -> Order:
     """Return one order."""
     return orders.get(order_id)
+
+
+app.include_router(api)
 
 
 @app.exception_handler(UnknownOrder)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import httpx2
 from pydantic import BaseModel
 
-from xerpium_sdk.registry import AsyncCatalog, NoInstance
+from xerpium_sdk.registry import AsyncCatalog, HubError, NoInstance
 
 SERVICE = "product-service"
 VERSIONS = "^1.0"
@@ -58,7 +58,7 @@ class Products:
                 return await self._ask(product_id)
             except NoInstance as error:
                 raise ProductsUnavailable(str(error)) from error
-            except httpx2.HTTPError as error:
+            except (httpx2.HTTPError, HubError) as error:  # the latter: the hub gives us no token
                 trouble = f"{type(error).__name__} {error}".strip()
         raise ProductsUnavailable(f"{SERVICE} is in the catalogue and does not answer: {trouble}.")
 

@@ -4,9 +4,11 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from xerpium_sdk.auth import TokenVerifier, has_key
+from xerpium_sdk.auth.fastapi import protect, verify_service_auth
 from xerpium_sdk.events import AsyncEventPublisher, EventConsumer
 from xerpium_sdk.fastapi import consume, join, publish
 from xerpium_sdk.registry import Registration
@@ -22,6 +24,11 @@ PORT = int(os.environ.get("PORT", "8001"))
 ADDRESS = f"http://{HOST}:{PORT}"
 
 app = FastAPI(title="Product service", description="Products and their categories.", version=VERSION)
+api = APIRouter(prefix="/api/v1")
+if has_key():
+    # Without a key of its own, as on a laptop with an open hub, this service lets everybody in.
+    protect(app, TokenVerifier(HUB_URL, SERVICE))
+    api.dependencies.append(Depends(verify_service_auth))
 store = stocked()
 publisher = publish(app, AsyncEventPublisher(SERVICE))
 stock = StockKeeper(store, publisher, consume(app, EventConsumer(SERVICE)))
@@ -60,25 +67,25 @@ async def health() -> dict[str, Any]:
     }
 
 
-@app.get("/api/v1/categories")
+@api.get("/categories")
 async def list_categories() -> list[Category]:
     """Return all categories."""
     return list(store.categories.values())
 
 
-@app.post("/api/v1/categories", status_code=201)
+@api.post("/categories", status_code=201)
 async def add_category(new: NewCategory) -> Category:
     """Add a category."""
     return store.add_category(new)
 
 
-@app.get("/api/v1/products")
+@api.get("/products")
 async def list_products(category_id: int | None = None, q: str = "") -> list[Product]:
     """Return the products of a category, or all, whose name or SKU contains ``q``."""
     return store.find(category_id, q)
 
 
-@app.post("/api/v1/products", status_code=201)
+@api.post("/products", status_code=201)
 async def add_product(new: NewProduct) -> Product:
     """Add a product; 422 for an unknown category, 409 for a SKU that is taken."""
     product = store.add_product(new)
@@ -86,10 +93,13 @@ async def add_product(new: NewProduct) -> Product:
     return product
 
 
-@app.get("/api/v1/products/{product_id}", responses={404: {"description": "There is no such product."}})
+@api.get("/products/{product_id}", responses={404: {"description": "There is no such product."}})
 async def get_product(product_id: int) -> Product:
     """Return one product."""
     return store.product(product_id)
+
+
+app.include_router(api)
 
 
 @app.exception_handler(UnknownProduct)
