@@ -26,6 +26,7 @@ __all__ = ["TrustedIssuerAdmin"]
 
 MOST_LOOKS = 5
 """Issuers that one action asks: each may take three seconds to answer."""
+STORED = ("issuer", "audience", "algorithms", "jwks_url", "jwks", "user_claim", "company_claim", "is_active")
 
 
 class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
@@ -37,9 +38,10 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class t
         widget=forms.CheckboxSelectMultiple,
         help_text="What it may sign with. What a token's header says is not enough.",
     )
-    companies = forms.RegexField(
+    for_companies = forms.RegexField(
         r"^(\*|[0-9]{1,18}(\s*,\s*[0-9]{1,18})*)$",
         max_length=2000,
+        label="Companies",
         error_messages={"invalid": "Write numbers, with commas between, or *."},
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "1, 2 or *", "autocomplete": "off"}),
         help_text="The companies that its tokens are good for: numbers, or * for all.",
@@ -54,23 +56,23 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class t
 
     class Meta:
         model = TrustedIssuer
-        fields = ("issuer", "audience", "algorithms", "jwks_url", "jwks", "user_claim", "company_claim", "is_active")
+        fields = STORED
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self.instance.pk:
             numbers = ", ".join(str(number) for number in self.instance.companies)
-            self.initial["companies"] = "*" if self.instance.all_companies else numbers
+            self.initial["for_companies"] = "*" if self.instance.all_companies else numbers
 
-    def clean_companies(self) -> Companies:
+    def clean_for_companies(self) -> Companies:
         """Return the companies as numbers, or all."""
-        text = self.cleaned_data["companies"]
+        text = self.cleaned_data["for_companies"]
         return "*" if text == "*" else frozenset(int(number) for number in text.split(","))
 
     def values(self) -> dict[str, Any]:
         """Return what was filled in, by the names of the service."""
-        values = {name: self.cleaned_data[name] for name in self.Meta.fields}
-        companies = self.cleaned_data["companies"]
+        values = {name: self.cleaned_data[name] for name in STORED}
+        companies = self.cleaned_data["for_companies"]
         everyone = companies == "*"
         return values | {"all_companies": everyone, "companies": [] if everyone else sorted(companies)}
 
@@ -81,7 +83,7 @@ class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class t
         if self.errors:
             return known
         for fault in issuer_faults(TrustedIssuer(**self.values())):
-            name = fault.pointer.removeprefix("/")
+            name = fault.pointer.removeprefix("/").replace("companies", "for_companies")
             self.add_error(name if name in self.fields else None, fault.message)
         return known
 
@@ -99,14 +101,14 @@ class TrustedIssuerAdmin(HubWide, ModelAdmin):
     fieldsets = (
         (None, {"fields": ("issuer", "audience", "is_active")}),
         ("Keys", {"fields": ("algorithms", "jwks_url", "jwks")}),
-        ("What its tokens say", {"fields": ("user_claim", "company_claim", "companies")}),
+        ("What its tokens say", {"fields": ("user_claim", "company_claim", "for_companies")}),
     )
 
     def save_model(self, request: HttpRequest, obj: TrustedIssuer, form: IssuerForm, change: bool) -> None:
         """Store it by the service, which writes it down."""
         found = TrustedIssuer.objects.filter(pk=obj.pk).first() if change else None
         try:
-            saved = issuer_save(issuer=found, actor=f"operator:{request.user.get_username()}", **form.values())
+            saved = issuer_save(row=found, actor=f"operator:{request.user.get_username()}", **form.values())
         except HubError as error:
             self.message_user(request, f"Nothing was stored: {error.detail}", messages.ERROR)
         else:

@@ -37,11 +37,11 @@ _FIELDS = (
 
 
 @transaction.atomic
-def issuer_save(*, issuer: TrustedIssuer | None, actor: str, **values: Any) -> TrustedIssuer:
+def issuer_save(*, row: TrustedIssuer | None, actor: str, **values: Any) -> TrustedIssuer:
     """Trust an issuer, or change how far; return it as it is stored.
 
     Args:
-        issuer: the one to change; None for a new one.
+        row: the one to change; None for a new one.
         actor: who does it.
         values: fields of `TrustedIssuer`; what is not named stays, or has its default.
 
@@ -50,8 +50,8 @@ def issuer_save(*, issuer: TrustedIssuer | None, actor: str, **values: Any) -> T
         Conflict: there is one of that name.
         NotFound: it is gone.
     """
-    found = TrustedIssuer(created_by=actor) if issuer is None else _held(issuer)
-    before = None if issuer is None else _told(found)
+    found = TrustedIssuer(created_by=actor) if row is None else _held(row)
+    before = None if row is None else _told(found)
     for name, value in values.items():
         setattr(found, name, value)
     found.companies = [] if found.all_companies else sorted(set(found.companies))
@@ -135,7 +135,7 @@ def _faults_of_keys(issuer: TrustedIssuer) -> list[FieldError]:
     elif issuer.jwks_url:
         faults += _faults_of_url(issuer.jwks_url)
     else:
-        faults += _faults_of_set(issuer.jwks, issuer.algorithms)
+        faults += _faults_of_set(issuer.jwks, [] if faults else issuer.algorithms)
     return faults
 
 
@@ -152,7 +152,7 @@ def _faults_of_set(document: Any, algorithms: list[str]) -> list[FieldError]:
         keys = read_keys(document)
     except BadKeySet as error:
         return [FieldError("/jwks", "invalid", str(error))]
-    if not any(name in key.by_algorithm for key in keys for name in algorithms):
+    if algorithms and not any(name in key.by_algorithm for key in keys for name in algorithms):
         return [FieldError("/jwks", "invalid", "None of its keys is for one of the algorithms.")]
     return []
 
