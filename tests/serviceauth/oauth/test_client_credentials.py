@@ -209,7 +209,7 @@ def test_a_guesser_is_told_when_to_come_back(orders: Service) -> None:
     assert 1 <= int(answers[-1]["Retry-After"]) <= 60
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     fields=st.lists(
         st.tuples(
