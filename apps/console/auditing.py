@@ -80,7 +80,7 @@ class RequestFilter(Exact):
     title, parameter_name = "request id", "request_id"
 
 
-class AuditRows(ChangeList):
+class AuditRows(ChangeList):  # type: ignore[misc]  # Unfold has no types
     """A page of entries, each with the name of its company and a line of what changed."""
 
     result_list: Any

@@ -121,8 +121,9 @@ def _rights_changed(instance: Any, action: str, reverse: bool, model: Any, pk_se
         return
     kind = "group" if isinstance(instance, Group) else "operator"
     word = "people" if reverse else ("groups" if model is Group else "permissions")
-    sides = {"after": {word: names}} if given_or_taken == "given" else {"before": {word: names}}
-    record(f"rights_{given_or_taken}", kind, _name_of(instance), **sides)
+    told, is_given = {word: names}, given_or_taken == "given"
+    before, after = (None, told) if is_given else (told, None)
+    record(f"rights_{given_or_taken}", kind, _name_of(instance), before=before, after=after)
 
 
 def _all_of(instance: Any, model: Any) -> Any:

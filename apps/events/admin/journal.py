@@ -11,10 +11,11 @@ from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
 from apps.core.admin import ReadOnlyModelAdmin
+from apps.core.filters import TimeFilter
 from apps.core.look import ago_html
 from apps.events import links, selectors
 from apps.events.admin import columns, pages
-from apps.events.admin.filters import JOURNAL_FILTERS, TimeFilter
+from apps.events.admin.filters import JOURNAL_FILTERS
 from apps.events.models import EventTypeDeclaration, EventTypeHour, JournalEntry
 from xerpium_sdk.wire.envelope import EventType
 

@@ -114,8 +114,14 @@ def service_note(*, service: str, notes: str, actor: str, now: dt.datetime) -> N
             return
         before, found.notes = found.notes, notes
         found.save(update_fields=["notes"])
-        told = {"before": {"notes": before}, "after": {"notes": notes}}
-        audit.record(HistoryEntry.NOTED, "service", service, company_id=found.company_id, **told)
+        audit.record(
+            HistoryEntry.NOTED,
+            "service",
+            service,
+            company_id=found.company_id,
+            before={"notes": before},
+            after={"notes": notes},
+        )
         found.history.create(at=now, change=HistoryEntry.NOTED, cause="notes changed", actor=actor)
 
 

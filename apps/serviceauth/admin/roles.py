@@ -49,7 +49,7 @@ def where(company_id: int | None, names: dict[int, str] | None = None) -> str:
     return f"{name} ({company_id})" if name else f"company {company_id}"
 
 
-def _tell(form: forms.Form, faults: Iterable[FieldError]) -> None:
+def _tell(form: forms.BaseForm, faults: Iterable[FieldError]) -> None:
     """Put what a service would complain about beside the fields."""
     for fault in faults:
         name = fault.pointer.removeprefix("/")
@@ -167,7 +167,7 @@ class RoleAdmin(ModelAdmin):
 
 
 class AssignmentForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Gives a person a role in a company. The admin adds its fields at each request, when it is known whose they are."""
+    """Gives a person a role in a company. Its fields are made at each request, when it is known whose roles to offer."""
 
     def clean(self) -> dict[str, Any]:
         """Say what the service would refuse."""
