@@ -21,7 +21,7 @@ Choices = list[tuple[str, str]]
 Found = QuerySet[Any]
 
 
-class Exact(TextFilter):
+class Exact(TextFilter):  # type: ignore[misc]  # Unfold has no types
     """By a value that is typed in full: what is indexed is found at once among millions."""
 
     def queryset(self, request: HttpRequest, queryset: Found) -> Found:
@@ -30,7 +30,7 @@ class Exact(TextFilter):
         return queryset.filter(**{self.parameter_name: value}) if value else queryset
 
 
-class Chosen(DropdownFilter):
+class Chosen(DropdownFilter):  # type: ignore[misc]  # Unfold has no types
     """By a value that is chosen from a list; one in the address that is not listed is added to it."""
 
     def has_output(self) -> bool:

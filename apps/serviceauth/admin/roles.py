@@ -167,7 +167,7 @@ class RoleAdmin(ModelAdmin):
 
 
 class AssignmentForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Gives a person a role in a company. Its fields are made at each request, when it is known whose roles to offer."""
+    """Gives a person a role. Its fields are made at each request, when it is known whose roles to offer."""
 
     def clean(self) -> dict[str, Any]:
         """Say what the service would refuse."""
