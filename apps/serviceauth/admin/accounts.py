@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
 from apps.core.admin import ReadOnlyModelAdmin
+from apps.core.companies import company_names
 from apps.core.look import ago_html, draw_badge
 from apps.core.scopes import SCOPES
 from apps.serviceauth import selectors
@@ -30,12 +31,14 @@ class AccountRows(ChangeList):
     result_list: Any
 
     def get_results(self, request: HttpRequest) -> None:
-        """Fetch the page; one more query whatever its length."""
+        """Fetch the page; two more queries whatever its length."""
         super().get_results(request)
         if not self.query:
             self.full_result_count = self.result_count
         now, accounts = timezone.now(), list(selectors.with_keys(self.result_list))
+        names = company_names({number for account in accounts for number in account.companies})
         for account in accounts:
+            account.company_names = names
             account.standing = account_standing(account.all_keys, now, is_active=account.is_active)
             used = [key for key in account.all_keys if key.last_used_at]
             account.last_use = max(used, key=lambda key: key.last_used_at, default=None)
@@ -128,7 +131,7 @@ class ServiceAccountAdmin(Deeds, ReadOnlyModelAdmin):
     @admin.display(description="Companies")
     def companies_shown(self, account: Any) -> SafeString:
         """For whom it may act."""
-        return pages.companies_html(companies_of(account), shown=2)
+        return pages.companies_html(companies_of(account), shown=2, names=account.company_names)
 
     @admin.display(description="Scopes")
     def scopes_shown(self, account: Any) -> SafeString:

@@ -13,13 +13,14 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from apps.core.errors import Conflict, HubError
+from apps.core.tenancy.models import required_scope
 from apps.serviceauth import services
 from apps.serviceauth.admin import forms, pages
 from apps.serviceauth.keys import parse_key
@@ -67,7 +68,8 @@ class Deeds:
 
     def create(self, request: HttpRequest) -> HttpResponse:
         """Make an account; it needs a key next."""
-        form = forms.AccountForm(request.POST or None)
+        form = forms.AccountForm(_sent(request))
+        form.narrow(required_scope(ServiceAccount).companies)
         if form.is_valid():
             try:
                 account = services.account_create(actor=actor_of(request), **form.asked())
@@ -81,7 +83,8 @@ class Deeds:
     def rights(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Change what an account may do."""
         account = self._account(request, pk, "change_serviceaccount")
-        form = forms.RightsForm(request.POST or None, initial=forms.RightsForm.values_of(account))
+        form = forms.RightsForm(_sent(request), initial=forms.RightsForm.values_of(account))
+        form.narrow(required_scope(ServiceAccount).companies)
         if form.is_valid():
             try:
                 services.account_update(account=account, actor=actor_of(request), **form.asked())
@@ -141,7 +144,7 @@ class Deeds:
     def issue(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Issue a key, and show it once."""
         account = self._account(request, pk, "add_servicekey")
-        form = forms.KeyForm(account, request.POST or None)
+        form = forms.KeyForm(account, _sent(request))
         if form.is_valid():
             now = timezone.now()
             try:
@@ -175,7 +178,7 @@ class Deeds:
         """Issue a key in place of another, and show it once."""
         key = self._key(request, pk, "add_servicekey")
         account = key.account
-        form = forms.RotationForm(key, request.POST or None)
+        form = forms.RotationForm(key, _sent(request))
         if form.is_valid():
             try:
                 text = services.key_rotate(key=key, overlap=form.wanted(), actor=actor_of(request), now=timezone.now())
@@ -225,7 +228,7 @@ class Deeds:
     def enrol(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make an enrolment token, and show it once."""
         account = self._account(request, pk, "add_enrolmenttoken")
-        form = forms.EnrolmentForm(request.POST or None)
+        form = forms.EnrolmentForm(_sent(request))
         if form.is_valid():
             now = timezone.now()
             try:
@@ -296,8 +299,8 @@ class Deeds:
         self, request: HttpRequest, account: ServiceAccount, *, title: str, do: Callable[[str], str], **context: Any
     ) -> HttpResponse:
         """Ask once (GET), then do it (POST) and say what was done."""
-        form = forms.ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        form = forms.ReasonForm(_sent(request))
+        if form.is_valid():
             try:
                 told = do(form.cleaned_data["reason"])
             except HubError as error:
@@ -345,6 +348,10 @@ def _newest(account: ServiceAccount, model: Any) -> int:
     """Return the number of the newest row of an account, 0 for none."""
     newest: int | None = model.objects.filter(account=account).order_by("-pk").values_list("pk", flat=True).first()
     return newest or 0
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
 
 
 def _require(request: HttpRequest, permission: str) -> None:

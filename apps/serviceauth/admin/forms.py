@@ -132,6 +132,17 @@ class RightsForm(ServiceForm):
             "act_scopes": list(account.act_scopes),
         }
 
+    def narrow(self, companies: Companies) -> None:
+        """Offer no more than somebody who acts for ``companies`` may grant; the services refuse it anyway."""
+        if companies == "*":
+            return
+        mine = ", ".join(str(number) for number in sorted(companies))
+        self.fields["reach"].choices = [(SOME, "these companies:")]
+        self.fields["companies"].help_text = f"Of yours: {mine}."
+        self.initial = {"reach": SOME, "companies": mine, "writes_global": False} | self.initial
+        self.fields["writes_global"].disabled = True
+        self.fields["writes_global"].help_text = "Only operators of all companies may grant this."
+
     def clean_companies(self) -> frozenset[int]:
         """Return the companies as numbers."""
         return _numbers(self.cleaned_data["companies"])
@@ -173,8 +184,13 @@ class AccountForm(RightsForm):
     field_order = ("name",)
 
     def __init__(self, data: Mapping[str, Any] | None = None, **options: Any) -> None:
-        options["initial"] = {"scopes": sorted(DEFAULT_SCOPES), "reach": NONE} | options.get("initial", {})
         super().__init__(data, **options)
+        self.initial = {"scopes": sorted(DEFAULT_SCOPES)} | self.initial
+
+    def narrow(self, companies: Companies) -> None:
+        """As for an account that is there; whoever acts for all begins with none."""
+        super().narrow(companies)
+        self.initial.setdefault("reach", NONE)
 
 
 def _life() -> forms.ChoiceField:

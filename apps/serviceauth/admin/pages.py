@@ -1,7 +1,7 @@
 """What the pages of accounts show: gathered once, in words."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.urls import reverse
@@ -33,14 +33,17 @@ def deed_url(deed: str, pk: int) -> str:
     return reverse(f"admin:serviceauth_{deed}", args=[pk])
 
 
-def companies_html(companies: Companies, shown: int = 3) -> SafeString:
-    """Return companies as small tags with their names, and how many more there are."""
+def companies_html(companies: Companies, shown: int = 3, names: Mapping[int, str] | None = None) -> SafeString:
+    """Return companies as small tags with their names, and how many more there are.
+
+    ``names`` are those that are known; None: they are looked up.
+    """
     if companies == "*":
         return format_html("{}", "all companies")
     if not companies:
         return format_html('<span class="hub-quiet">{}</span>', "no company")
     numbers = sorted(companies)
-    names = company_names(numbers[:shown])
+    names = company_names(numbers[:shown]) if names is None else names
     told = [(f"{number} {names.get(number, '')}".strip(),) for number in numbers[:shown]]
     tags = format_html_join(" ", '<span class="hub-tag" title="company {0}">{0}</span>', told)
     if len(numbers) <= shown:
