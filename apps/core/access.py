@@ -22,7 +22,22 @@ AllCompanies = Literal["*"]
 AllScopes = Literal["*"]
 
 # Each says that somebody stands between the caller and the hub, or that the caller wants to be someone in particular.
-_CLOSING_HEADERS = frozenset({"authorization", "forwarded", "via", "x-real-ip"})
+_CLOSING_HEADERS = frozenset(
+    {
+        "authorization",
+        "cf-connecting-ip",
+        "fly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-real-ip",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

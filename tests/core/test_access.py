@@ -22,6 +22,10 @@ FORWARDING = [
     "x-forwarded-proto",
     "x-forwarded-host",
     "x-forwarded-x",
+    "x-original-forwarded-for",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
 ]
 
 

@@ -3,9 +3,9 @@
 import os
 import re
 import signal
-import subprocess
-import sys
+import urllib.request
 from collections.abc import Iterator
+from urllib.parse import urlencode, urlsplit
 
 import psutil
 import pytest
@@ -38,15 +38,26 @@ def test_the_addresses_are_there_for_programs_and_for_people(hub):
     assert known["DATABASE_URL"].split(":")[2].split("@")[0] not in hub.log
 
 
+def test_the_owner_of_the_tables_is_for_the_preparation_and_for_people_alone(hub):
+    own = hub.data / "manage.env"
+    assert own.stat().st_mode & 0o777 == 0o600
+    secrets = dict(line.split("=", 1) for line in own.read_text().splitlines())
+    assert set(secrets) == {"SECRET_KEY", "KEY_PEPPERS", "DATABASE_MIGRATION_URL"}
+    password = urlsplit(secrets["DATABASE_MIGRATION_URL"]).password
+    for process in hub.processes():
+        assert not any(password in value for value in process.environ().values()), process
+        assert not any(password in word for word in process.cmdline()), process
+    assert not any(secret in hub.log for secret in (password, *secrets.values()))
+
+
 def test_the_made_up_password_is_shown_once_and_lets_the_operator_in(hub):
     (password,) = re.findall(r"^  Password +(\S+)$", hub.log, re.MULTILINE)
-    script = (
-        f"from django.contrib.auth import authenticate; print(authenticate(username='admin', password={password!r}))"
-    )
-    environment = hub.environment(DEBUG="1")
-    shell = [sys.executable, "manage.py", "shell", "--no-imports", "-c", script]
-    done = subprocess.run(shell, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "admin"
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(f"{hub.url}/admin/login/", timeout=20) as page:
+        (csrf,) = set(re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.read().decode()))
+    form = {"username": "admin", "password": password, "csrfmiddlewaretoken": csrf, "next": "/admin/"}
+    with browser.open(f"{hub.url}/admin/login/", urlencode(form).encode(), timeout=20) as page:
+        assert page.url == f"{hub.url}/admin/"
 
 
 @pytest.mark.parametrize(
@@ -85,9 +96,22 @@ def test_a_hub_that_is_killed_leaves_no_process_and_starts_again_with_what_it_kn
     hub.process.wait()
     _, left = psutil.wait_procs(started, timeout=10)
     assert left == []
-    hub.start()
+    hub.start(HUB_OPEN="0", DEMO="1")
     assert "prepare " not in hub.log
-    assert hub.knows("before-web")
+
+
+def test_a_closed_hub_knows_what_it_knew_and_its_examples_join_with_keys_of_their_own(hub):
+    assert hub.call("GET", "/api/v1/services/before-web") == 401
+    keys = {name: (hub.data / f"key_{name}_service").read_text() for name in ("product", "order")}
+    token = hub.token("order-service", keys["order"])
+    for name in ("before-web", "product-service", "order-service"):
+        wait_until(lambda: hub.knows(name, token=token), BACK_SECONDS, f"the hub to know {name}")  # noqa: B023
+    assert len(set(keys.values())) == len(keys)
+    assert not any(key in hub.log for key in keys.values())
+    for process in hub.processes():
+        given = process.environ().get("XERPIUM_SERVICE_KEY", "")
+        (folder,) = [word.split("_")[0] for word in process.cmdline() if word.endswith("_service.main:app")] or [""]
+        assert given == keys.get(folder, "")
 
 
 def test_ctrl_c_stops_everything_in_order_and_leaves_no_process(hub):
@@ -95,6 +119,6 @@ def test_ctrl_c_stops_everything_in_order_and_leaves_no_process(hub):
     hub.process.send_signal(signal.SIGINT)
     assert hub.process.wait(30) == 0
     assert [process for process in started if process.is_running()] == []
-    assert not (hub.data / "hub.env").exists()
+    assert not [file for file in ("hub.env", "manage.env") if (hub.data / file).exists()]
     stopping = re.findall(r"^hub +\| stopping ([^;\n]+)$", hub.log, re.MULTILINE)
-    assert stopping == ["web", "worker, beat", "relay, consumer", "redis", "postgres"]
+    assert stopping == ["product, order", "web", "worker, beat", "relay, consumer", "redis", "postgres"]

@@ -18,7 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 STOP_SECONDS = 40
 ANSWER_SECONDS = 10
-NOT_OURS = ("DATABASE_URL", "REDIS_URL", "DEBUG", "HUB_OPEN", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
+NOT_OURS = (
+    "DATABASE_URL",
+    "DATABASE_MIGRATION_URL",
+    "REDIS_URL",
+    "DEBUG",
+    "HUB_OPEN",
+    "SECRET_KEY",
+    "KEY_PEPPERS",
+    "DJANGO_SETTINGS_MODULE",
+)
 
 
 class RunningHub:
@@ -56,15 +65,17 @@ class RunningHub:
         kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
         return kept | {"HUB_DATA_DIR": str(self.data), "HUB_PORT": str(self.port), "DEMO": "0"} | settings
 
-    def start(self) -> None:
-        """Start it and wait until everything answers.
+    def start(self, **settings: str) -> None:
+        """Start it with ``settings`` and wait until everything answers.
 
         Raises:
             AssertionError: it ended, or does not answer in time; its log is in the message.
         """
         command = [sys.executable, "manage.py", "runhub"]
         with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment(**settings), stdout=log, stderr=log
+            )
         process = self._process
         try:
             wait_until(lambda: "The hub is up" in self.log or process.poll() is not None, START_SECONDS, "the start")
@@ -93,10 +104,11 @@ class RunningHub:
         """Return everything that it has started and is there."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def call(self, method: str, path: str, body: object = None) -> int:
+    def call(self, method: str, path: str, body: object = None, *, token: str = "") -> int:
         """Return the status of the answer; 0 when there is none."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
                 return int(answer.status)
@@ -111,6 +123,15 @@ class RunningHub:
         address = {"host": "127.0.0.1", "port": 9, "version": "1.0.0", "api_base_url": "http://127.0.0.1:9/api/v1"}
         return self.call("POST", "/api/v1/services/register", {"name": name, "health_check_url": self.url, **address})
 
-    def knows(self, name: str) -> bool:
+    def knows(self, name: str, *, token: str = "") -> bool:
         """Return whether discovery answers for ``name``."""
-        return self.call("GET", f"/api/v1/services/{name}") == 200
+        return self.call("GET", f"/api/v1/services/{name}", token=token) == 200
+
+    def token(self, service: str, key: str) -> str:
+        """Return an access token for ``key``."""
+        body = json.dumps({"service_name": service, "service_key": key}).encode()
+        request = urllib.request.Request(
+            f"{self.url}/api/v1/service-auth/token", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            return str(json.load(answer)["access_token"])
