@@ -2,6 +2,7 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
@@ -75,7 +76,9 @@ def test_only_the_issuers_keys_and_algorithms_count(orders: Service) -> None:
     unsigned = jwt.encode({"iss": ISSUER}, None, algorithm="none", headers={"kid": ES.kid})
     confused = jwt.encode({"iss": ISSUER}, base64.b64encode(public), algorithm="HS256", headers={"kid": ES.kid})
     cut = ES.token()[:-4]
-    for token in (OTHER.token(), borrowed, unsigned, confused, cut, f"{ES.token()}.x", "..", "x" * 9000):
+    deep = base64.urlsafe_b64encode(b"[" * 3000).rstrip(b"=").decode()
+    nested = [f"e30.{deep}.e30", f"{deep}.e30.e30", f"{ES.token().partition('.')[0]}.{deep}.e30"]
+    for token in (OTHER.token(), borrowed, unsigned, confused, cut, f"{ES.token()}.x", "..", "x" * 9000, *nested):
         assert error_of(exchange(orders, token)) == (400, "invalid_request")
 
 
@@ -176,6 +179,15 @@ def test_keys_are_fetched_once_in_a_while_and_when_a_new_one_is_used() -> None:
         clock.now += foreign.FRESH_SECONDS
         assert found(keys, issuer, OTHER)
         assert provider.asked == 3
+
+
+def test_many_at_once_fetch_once() -> None:
+    keys = IssuerKeys(Clock())
+    with providing(ES) as provider:
+        issuer = trust_issuer(jwks_url=provider.url)
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda _: found(keys, issuer, ES), range(16))) == {True}
+        assert provider.asked == 1
 
 
 def test_known_keys_count_while_the_issuer_is_away_but_not_for_ever() -> None:
