@@ -9,6 +9,7 @@ import orjson
 import pytest
 from django.db import connection
 
+from apps.core.tenancy import system, use
 from apps.registry import sse, views
 from apps.registry.services import operations
 from tests.support import services
@@ -27,7 +28,8 @@ def later() -> Iterator[Callable[[Callable[[], Any]], None]]:
     def start(function: Callable[[], Any]) -> None:
         def run() -> None:
             wait_until(lambda: free_places() < 4, 5, "somebody to wait")
-            function()
+            with use(system("tests")):
+                function()
             connection.close()
 
         threads.append(threading.Thread(target=run))
