@@ -35,7 +35,8 @@ class AccountRows(ChangeList):
         super().get_results(request)
         if not self.query:
             self.full_result_count = self.result_count
-        now, accounts = timezone.now(), list(selectors.with_keys(self.result_list))
+        now = timezone.now()
+        accounts: list[Any] = list(selectors.with_keys(self.result_list))
         names = company_names({number for account in accounts for number in account.companies})
         for account in accounts:
             account.company_names = names

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from unfold.widgets import (
@@ -137,9 +137,9 @@ class RightsForm(ServiceForm):
         if companies == "*":
             return
         mine = ", ".join(str(number) for number in sorted(companies))
-        self.fields["reach"].choices = [(SOME, "these companies:")]
+        cast(forms.ChoiceField, self.fields["reach"]).choices = [(SOME, "these companies:")]
         self.fields["companies"].help_text = f"Of yours: {mine}."
-        self.initial = {"reach": SOME, "companies": mine, "writes_global": False} | self.initial
+        self.initial = {"reach": SOME, "companies": mine, "writes_global": False, **self.initial}
         self.fields["writes_global"].disabled = True
         self.fields["writes_global"].help_text = "Only operators of all companies may grant this."
 
@@ -185,7 +185,7 @@ class AccountForm(RightsForm):
 
     def __init__(self, data: Mapping[str, Any] | None = None, **options: Any) -> None:
         super().__init__(data, **options)
-        self.initial = {"scopes": sorted(DEFAULT_SCOPES)} | self.initial
+        self.initial = {"scopes": sorted(DEFAULT_SCOPES), **self.initial}
 
     def narrow(self, companies: Companies) -> None:
         """As for an account that is there; whoever acts for all begins with none."""
@@ -244,7 +244,9 @@ class KeyForm(_Life):
     def __init__(self, account: ServiceAccount, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data, initial={"life": "365", "scopes": list(account.scopes)})
         self.account = account
-        self.fields["scopes"].choices = [(name, SCOPES.get(name, "")) for name in account.scopes]
+        cast(forms.ChoiceField, self.fields["scopes"]).choices = [
+            (name, SCOPES.get(name, "")) for name in account.scopes
+        ]
 
     def clean_companies(self) -> frozenset[int] | None:
         """Return the companies, None for all of the account."""

@@ -114,6 +114,6 @@ def _end(key: ServiceKey) -> dt.datetime:
     return min(moment for moment in (key.disabled_at, key.expires_at) if moment is not None)
 
 
-def _last_use(key: ServiceKey) -> dt.datetime:
+def _last_use(key: Any) -> dt.datetime:
     used: dt.datetime = key.last_used_at
     return used
