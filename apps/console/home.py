@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apps.core.times import spell
+from apps.serviceauth.keyring import SigningTrouble
 from xerpium_sdk.wire.registry import Status
 
 __all__ = ["HubFacts", "HubTrouble", "hub_troubles"]
@@ -40,6 +41,7 @@ class HubFacts:
         dead_letters: messages that were given up and wait for somebody's decision.
         duties: when somebody last polled (``poll``) and swept (``sweep``).
         audit_fault: what was found wrong with the audit's chain; empty when nothing was.
+        signing: what is wrong with the keys that sign tokens.
     """
 
     failed: Mapping[str, str]
@@ -52,6 +54,7 @@ class HubFacts:
     dead_letters: int
     duties: Mapping[str, dt.datetime]
     audit_fault: str = ""
+    signing: SigningTrouble | None = None
 
 
 _OUTBOX = "admin:events_outboxentry_changelist"
@@ -95,6 +98,9 @@ def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
         found.append(
             HubTrouble(Status.DEGRADED, "outbox", text, "See the reasons in the outbox, then send them again.", _OUTBOX)
         )
+    if facts.signing:
+        told = facts.signing
+        found.append(HubTrouble(told.status, "tokens", told.text, told.mend, "admin:serviceauth_signingkey_changelist"))
     if facts.stale_seconds is not None:
         text = f"The catalogue has not been confirmed for {facts.stale_seconds:.0f} s: it may be out of date."
         found.append(HubTrouble(Status.DEGRADED, "catalogue", text, "It catches up as soon as an engine answers."))

@@ -20,6 +20,8 @@ TITLES = {"auth": "Operators", "axes": "Signing in", "serviceauth": "Access"}
 ICONS = {
     "Company": "domain",
     "ServiceAccount": "key",
+    "SigningKey": "signature",
+    "Revocation": "block",
     "User": "person",
     "Group": "group",
     "AccessAttempt": "lock_person",

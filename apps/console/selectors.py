@@ -10,7 +10,7 @@ from apps.core import health, verification
 from apps.core.tenancy import in_sight
 from apps.events.selectors import bus_state, outbox_state
 from apps.registry import selectors as registry
-from apps.serviceauth.selectors import access_troubles
+from apps.serviceauth.selectors import access_troubles, signing_trouble
 from xerpium_sdk.wire.registry import Status
 
 __all__ = ["home_page", "neighbourhood", "services_wanted"]
@@ -35,7 +35,7 @@ def home_page(*, now: dt.datetime, access: bool) -> dict[str, Any]:
     instances: Counter[Status] = sum((state.statuses for state in states.values()), Counter())
     return {
         "protection": registry.protection(),
-        "hub_troubles": hub_troubles(hub_facts(), now),
+        "hub_troubles": hub_troubles(hub_facts(now), now),
         "access_troubles": who_comes_in[:MOST_TROUBLES],
         "more_access_troubles": len(who_comes_in) - MOST_TROUBLES,
         "troubles": troubles[:MOST_TROUBLES],
@@ -50,7 +50,7 @@ def home_page(*, now: dt.datetime, access: bool) -> dict[str, Any]:
     }
 
 
-def hub_facts() -> HubFacts:
+def hub_facts(now: dt.datetime) -> HubFacts:
     """Return what is known of the hub's own parts."""
     checks = health.report().checks
     failed = {name: str(c.result.details.get("error", "")) for name, c in checks.items() if not c.result.healthy}
@@ -67,6 +67,7 @@ def hub_facts() -> HubFacts:
         dead_letters=bus.dead_waiting,
         duties=registry.duties(),
         audit_fault=verification.known_fault(),
+        signing=signing_trouble(now=now),
     )
 
 

@@ -5,9 +5,11 @@ from apps.serviceauth.selectors.companies import company_names, every_company_na
 from apps.serviceauth.selectors.operators import operator_companies
 from apps.serviceauth.selectors.revocations import REVOCATIONS_MAX_AGE, revocation_list
 from apps.serviceauth.selectors.roles import permissions_of
+from apps.serviceauth.selectors.signing import SigningState, signing_state, signing_trouble
 
 __all__ = [
     "REVOCATIONS_MAX_AGE",
+    "SigningState",
     "access_troubles",
     "accounts_with_keys",
     "company_names",
@@ -15,5 +17,7 @@ __all__ = [
     "operator_companies",
     "permissions_of",
     "revocation_list",
+    "signing_state",
+    "signing_trouble",
     "with_keys",
 ]

@@ -35,9 +35,12 @@ def revoke_token(claims: Claims, *, reason: str, actor: str, now: dt.datetime) -
         _revoke(Revocation.TOKEN, claims.token_id, reason, actor, now, before=ends, expires_at=ends)
 
 
-def revoke_key(key_id: str, *, reason: str, actor: str, now: dt.datetime) -> None:
-    """Revoke every token of a service key that is no longer good, the one that it is just getting included."""
-    _revoke(Revocation.KEY, key_id, reason, actor, now, before=now + _LAST_END)
+def revoke_key(key_id: str, *, reason: str, actor: str, now: dt.datetime, is_over: bool = True) -> None:
+    """Revoke every token that a service key got until now; of a key that is over, the one that it is just getting too.
+
+    A key that is not over gets new ones.
+    """
+    _revoke(Revocation.KEY, key_id, reason, actor, now, before=now + _LAST_END if is_over else now)
 
 
 def revoke_account(name: str, *, reason: str, actor: str, now: dt.datetime) -> None:

@@ -18,6 +18,7 @@ from apps.core.errors import Unavailable
 from apps.core.tenancy import system, use
 from apps.serviceauth import signing
 from apps.serviceauth.models import SigningKey
+from apps.serviceauth.selectors.signing import JWKS_MAX_AGE, PUBLISHED_AHEAD
 from apps.serviceauth.tokens import SKEW_SECONDS
 from apps.serviceauth.trust import Signer, trust
 
@@ -32,10 +33,6 @@ __all__ = [
     "signing_keys_rotate",
 ]
 
-JWKS_MAX_AGE = 300
-"""Seconds for which verifiers keep the published keys."""
-PUBLISHED_AHEAD = dt.timedelta(seconds=2 * JWKS_MAX_AGE)
-"""A key is published for so long before it signs: twice what verifiers keep, so that each has seen it."""
 LONGEST_LIFETIME = dt.timedelta(seconds=3600)
 """The most that TOKEN_LIFETIME_SECONDS may be; a key verifies for so long after its last signature."""
 VERIFIES_AFTER = LONGEST_LIFETIME + dt.timedelta(seconds=SKEW_SECONDS)
@@ -92,8 +89,10 @@ def signing_keys_rotate(*, now: dt.datetime, at_once: bool = False) -> list[str]
     return made
 
 
-def signing_key_withdraw(*, kid: str, now: dt.datetime) -> str:
+def signing_key_withdraw(*, kid: str, now: dt.datetime, reason: str = "") -> str:
     """Take a key back that somebody else may have: its tokens are void at once, and another signs from now on.
+
+    Who verifies offline lets them in until it asks for the keys again, which is after `JWKS_MAX_AGE` seconds.
 
     Returns:
         The id of the key that signs now.
@@ -104,7 +103,7 @@ def signing_key_withdraw(*, kid: str, now: dt.datetime) -> str:
     with use(system("withdraw a signing key")), transaction.atomic():
         _lock()
         SigningKey.objects.get(kid=kid).delete()
-        audit.record("signing_key_withdrawn", "signing_key", kid)
+        audit.record("signing_key_withdrawn", "signing_key", kid, after={"reason": reason})
         waiting = _usable().filter(signs_from__gt=now).order_by("signs_from").first()
         if waiting is not None and _signing_at(now) is None:
             waiting.signs_from = now
