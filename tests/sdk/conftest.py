@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sdk.hub import Hub
+from xerpium_sdk.auth import _environment, _making
+
+VARIABLES = ("HUB_URL", "NAME", "KEY", "KEY_FILE", "ENROLMENT_TOKEN", "ISSUER")
 
 
 @pytest.fixture
@@ -27,3 +30,13 @@ def hub(small_hub: Hub) -> Hub:
     """A hub that answers and knows nothing."""
     small_hub.reset()
     return small_hub
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin without a key, and forget tokens afterwards."""
+    for name in VARIABLES:
+        monkeypatch.delenv(getattr(_environment, name), raising=False)
+    _making._sources.clear()
+    yield
+    _making._sources.clear()

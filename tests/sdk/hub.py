@@ -79,6 +79,8 @@ class Hub:
     opening: list[bytes] = field(default_factory=lambda: [snapshot(1)])
     """What every stream begins with."""
     lease_seconds: float = 90
+    good_token: str | None = None
+    """The one token that it lets in; None: it is open. Those that it issues are ``token-1``, ``token-2``, …"""
 
     def __post_init__(self) -> None:
         self._streams: set[asyncio.Queue[bytes | None]] = set()
@@ -112,6 +114,7 @@ class Hub:
         wait_until(lambda: not self._streams, description="the streams of the test before have ended")
         self.known, self.calls, self.answers = {}, [], []
         self.opening, self.lease_seconds = [snapshot(1)], 90
+        self.good_token = None
 
     def start(self) -> None:
         """Listen, on the same port as before if there was one."""
@@ -152,6 +155,8 @@ class Hub:
 
     def _application(self) -> Starlette:
         handlers: dict[tuple[str, str], Handler] = {
+            ("POST", "/service-auth/token"): self._token,
+            ("POST", "/service-auth/validate"): self._validate,
             ("POST", "/services/register"): self._register,
             ("POST", "/services/health"): self._report,
             ("GET", "/services/"): self._list,
@@ -172,6 +177,8 @@ class Hub:
             await self._note(request)
             if self.answers:
                 return self.answers.pop(0)
+            if not self._lets_in(request):
+                return problem(401, code="invalid_token")
             return handler(request, self.calls[-1].body)
 
         return endpoint
@@ -181,6 +188,19 @@ class Hub:
         path = request.url.path.removeprefix("/api/v1/")
         body = json.loads(raw) if raw else {}
         self.calls.append(Call(request.method, path, body, dict(request.headers), dict(request.query_params)))
+
+    def _lets_in(self, request: Request) -> bool:
+        is_free = self.good_token is None or "/service-auth/" in request.url.path
+        return is_free or request.headers.get("authorization") == f"Bearer {self.good_token}"
+
+    def _token(self, request: Request, body: JSON) -> Response:
+        number = len(self.requests("POST", "service-auth/token"))
+        return JSONResponse({"access_token": f"token-{number}", "token_type": "Bearer", "expires_in": 600, "scope": ""})
+
+    def _validate(self, request: Request, body: JSON) -> Response:
+        if body["token"] != "token-1":
+            return problem(401, code="invalid_token")
+        return JSONResponse({"active": True, "service_name": "orders", "company_id": None, "permissions": []})
 
     def _register(self, request: Request, body: JSON) -> Response:
         identity = body["name"], body.get("instance_id") or f"{body['host']}:{body['port']}"
@@ -227,6 +247,8 @@ class Hub:
 
     async def _stream(self, request: Request) -> Response:
         await self._note(request)
+        if not self._lets_in(request):
+            return problem(401, code="invalid_token")
         return StreamingResponse(self._pieces(), media_type="text/event-stream")
 
     async def _pieces(self) -> AsyncIterator[bytes]:

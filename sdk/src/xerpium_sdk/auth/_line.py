@@ -13,6 +13,10 @@ from xerpium_sdk.wire.envelope import dump_data
 __all__ = ["Line", "common_headers"]
 
 
+ONE_BY_ONE = httpx2.Limits(max_keepalive_connections=0)
+"""What is asked every half minute at most is not worth an open connection, which nobody might close."""
+
+
 def common_headers() -> dict[str, str]:
     """Return what goes with every request."""
     return {
@@ -54,6 +58,10 @@ class Line:
             self._process, self._http = os.getpid(), None  # the connections are the parent's
         if self._http is None:
             self._http = httpx2.Client(
-                base_url=self.hub_url, headers=common_headers(), timeout=self._timeout, transport=self._transport
+                base_url=self.hub_url,
+                headers=common_headers(),
+                timeout=self._timeout,
+                limits=ONE_BY_ONE,
+                transport=self._transport,
             )
         return self._http
