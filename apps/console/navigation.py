@@ -22,6 +22,7 @@ ICONS = {
     "ServiceAccount": "key",
     "SigningKey": "signature",
     "Revocation": "block",
+    "TrustedIssuer": "verified_user",
     "User": "person",
     "Group": "group",
     "AccessAttempt": "lock_person",

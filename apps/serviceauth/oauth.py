@@ -52,6 +52,7 @@ class OAuthFault(HubError):
     """Raised when a request is refused with an error code of OAuth's own."""
 
     status = 400
+    title = "Bad Request"
 
     def __init__(self, error: str, detail: str) -> None:
         self.error = error
