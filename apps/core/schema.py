@@ -34,6 +34,7 @@ _PROBLEMS = {
     "413": "The body is too long.",
     "415": "The body is not declared as `application/json`.",
     "422": "Well-formed, but invalid: every fault is listed in `errors`.",
+    "429": "Too many requests of this caller, or from where it calls; try again after `Retry-After` seconds.",
     "503": "A part that the hub needs is away; try again after `Retry-After` seconds.",
 }
 
