@@ -13,8 +13,12 @@ from apps.core import sealing
 from apps.core.tenancy import company, global_rows, system, use
 from apps.core.tenancy.context import Scope
 from apps.events.models import EventTypeDeclaration
+from apps.registry.live import live
+from apps.registry.models import Instance
+from tests.support.api import Api
 from tests.support.database import application_url, transactional_db, working_as
 from tests.support.pooler import PROGRAM, can_prepare, pooled
+from tests.support.registry import body
 
 __all__ = ["transactional_db"]
 
@@ -33,6 +37,7 @@ def pooler(transactional_db, tmp_path) -> Iterator[str]:
         try:
             with working_as(url):
                 yield url
+                live.stop()
         finally:
             options["prepare_threshold"] = before
 
@@ -124,11 +129,22 @@ def test_nothing_stays_on_a_connection_that_goes_back(pooler):
         assert stranger.execute("SELECT count(*) FROM events_eventtypedeclaration").fetchone() == (0,)
 
 
-def test_statements_are_repeated_as_often_as_psycopg_likes_to_prepare_them(pooler):
-    """Where PgBouncer forgets prepared statements, the hub must not use any (DATABASE_PREPARE=0)."""
+def test_what_is_prepared_or_sent_in_pipelines_is_so_for_one_transaction(pooler, django_db_blocker):
+    """Registrations are both. Where PgBouncer forgets prepared statements, DATABASE_PREPARE=0 says so."""
+    together = Barrier(4)
+
+    def register(number: int) -> None:
+        with django_db_blocker.unblock(), use(system("test")):
+            try:
+                for version in ("1.0.0", "1.1.0", "1.2.0"):
+                    together.wait(10)
+                    Api().register(body(f"service-{number}", number, version=version))
+            finally:
+                connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(register, number) for number in range(4)]:
+            done.result()
     with use(system("test")):
-        for number in range(12):
-            declare(f"type_{number}", number)
-            assert EventTypeDeclaration.objects.get(event_type=f"type_{number}").company_id == number
-            connection.close()
-        assert sealing.seal_all() == 0
+        assert Instance.objects.filter(version="1.2.0").count() == 4
+        assert sealing.seal_all() == 12
