@@ -1,6 +1,7 @@
 """What is wrong with keys, for the console's home page. Pure: rows, counts and the present come in."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,25 @@ def twice_trouble(token: Any, now: dt.datetime) -> AccessTrouble:
     )
     mend = "If the first was not your service, disable the key that it got; then issue a new token."
     return AccessTrouble(Status.UNHEALTHY, "used twice", token.account.name, text, mend, token.account_id)
+
+
+def gathered(found: Iterable[Guesses]) -> list[Guesses]:
+    """Return who guesses often enough to be told, the most busy first.
+
+    What is too little for one name at one source may be much from one source (many names are tried), or much for one
+    name (from many sources): the rest is put together both ways.
+    """
+    told, sources, names = [], Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for guess in found:
+        if guess.count >= GUESSES:
+            told.append(guess)
+            continue
+        sources[guess.kind, guess.source] += guess.count
+        if guess.name != UNNAMED:
+            names[guess.kind, guess.name] += guess.count
+    told += [Guesses(kind, UNNAMED, source, count) for (kind, source), count in sources.items() if count >= GUESSES]
+    told += [Guesses(kind, name, UNNAMED, count) for (kind, name), count in names.items() if count >= GUESSES]
+    return sorted(told, key=lambda guess: (-guess.count, guess.kind, guess.name, guess.source))
 
 
 def guess_troubles(found: Iterable[Guesses], accounts: Mapping[str, int]) -> list[AccessTrouble]:

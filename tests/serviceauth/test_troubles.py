@@ -15,7 +15,7 @@ from apps.serviceauth.errors import BadCredentials
 from apps.serviceauth.selectors import access_troubles
 from apps.serviceauth.standing import LEAKED, account_standing, key_standing
 from apps.serviceauth.timeline import draw
-from apps.serviceauth.troubles import guess_troubles
+from apps.serviceauth.troubles import gathered, guess_troubles
 from tests.support import operators
 from tests.support.accounts import DAY, HOME, HOUR, NOON, account, key, key_row
 
@@ -187,6 +187,18 @@ def test_an_account_under_guessing_is_told_with_from_where() -> None:
     (trouble,) = access_troubles(now=NOON)
     wanted = "Somebody guesses the key of orders from 10.0.0.9: 40 failures in 10 minutes; the owner is still let in."
     assert (trouble.text, trouble.account_id) == (wanted, mine.pk)
+
+
+def test_few_guesses_each_are_told_where_they_come_from_one_place_or_go_for_one_name() -> None:
+    spread = [Guesses("key", f"service-{number}", "10.0.0.9", 2) for number in range(20)]
+    many = [Guesses("key", "orders", f"10.0.1.{number}", 3) for number in range(20)]
+    loud = Guesses("password", "anna", "10.0.0.9", 30)
+    assert gathered([*spread, *many, loud, Guesses("key", "quiet", "10.0.0.8", 29)]) == [
+        Guesses("key", "orders", UNNAMED, 60),
+        Guesses("key", UNNAMED, "10.0.0.9", 40),
+        loud,
+    ]
+    assert gathered([Guesses("key", UNNAMED, UNNAMED, 10)]) == []
 
 
 def test_guesses_of_other_secrets_and_of_many_names_are_told_too() -> None:

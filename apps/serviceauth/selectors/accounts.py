@@ -63,7 +63,7 @@ def _of_enrolments(now: dt.datetime) -> list[AccessTrouble]:
 
 def _of_guesses() -> list[AccessTrouble]:
     try:
-        found = guesses(at_least=troubles.GUESSES)
+        found = troubles.gathered(guesses())
     except RedisError:
         return []  # that Redis is away is told by its own check
     named = {guess.name for guess in found if guess.name != UNNAMED}
