@@ -24,7 +24,7 @@ __all__ = ["transactional_db"]
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed (package pgbouncer).")
 THREADS = 8
-ROUNDS = 25
+ROUNDS = 15
 
 
 @pytest.fixture
