@@ -13,6 +13,7 @@ from django.db import connection
 
 from apps.core import redis
 from apps.core.access import OpenHub, Principal
+from apps.core.tenancy import system, use
 from apps.events import declarations, projections
 from apps.events import relay as relay_module
 from apps.events.relay import Relay
@@ -113,6 +114,7 @@ def running(relay: Relay) -> Iterator[None]:
     """Let ``relay`` run in a thread, as its command would; an exception in it fails the test."""
     stop, failures = Event(), []
 
+    @use(system("tests"))
     def run() -> None:
         try:
             while not stop.is_set():

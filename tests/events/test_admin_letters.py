@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.core.tenancy import system, use
 from apps.events import links
 from apps.events.models import DeadLetter, OutboxEntry
 from tests.support import bus, operators
@@ -244,6 +245,7 @@ def test_a_double_click_counts_once(browser: Client) -> None:
     letters = [bus.letter(entity_id=str(number)) for number in range(40)]
     address = links.decide_url("replay", all=1)
 
+    @use(system("tests"))
     def click(_: int) -> str:
         try:
             return browser_of_anna().post(address, {"newest": letters[-1].pk}, follow=True).content.decode()

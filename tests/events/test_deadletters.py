@@ -11,6 +11,7 @@ from django.db.utils import DatabaseError
 from django.utils import timezone
 
 from apps.core.models import AuditEntry
+from apps.core.tenancy import system, use
 from apps.events import deadletters, selectors, services
 from apps.events.models import DeadLetter, OutboxEntry
 from tests.events.conftest import make_event
@@ -31,6 +32,7 @@ def letters(count: int, **fields: Any) -> list[int]:
     return list(DeadLetter.objects.order_by("id").values_list("pk", flat=True))
 
 
+@use(system("tests"))
 def replay(ids: Any, actor: str = "anna") -> int:
     try:
         return services.dead_letters_replay(ids=ids, actor=actor, now=timezone.now())
@@ -150,6 +152,7 @@ def test_two_who_replay_at_once_send_each_once() -> None:
 def test_one_who_discards_and_one_who_replays_do_not_both_count() -> None:
     keys = letters(600)
 
+    @use(system("tests"))
     def discard(ids: list[int]) -> int:
         try:
             return services.dead_letters_discard(ids=ids, actor="ben", now=timezone.now())

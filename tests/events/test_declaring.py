@@ -7,6 +7,7 @@ import pytest
 from django.db import connections
 
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from apps.core.tenancy import system, use
 from apps.events import selectors, services
 from apps.events.declarations import declared
 from apps.events.models import EventTypeDeclaration, OutboxEntry
@@ -31,6 +32,7 @@ def told() -> list[str]:
 
 
 def test_of_those_who_declare_at_once_one_is_the_owner() -> None:
+    @use(system("tests"))
     def attempt(service: str) -> str:
         try:
             return "created" if declare(service) else "known"

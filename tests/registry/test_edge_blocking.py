@@ -8,6 +8,7 @@ import orjson
 import pytest
 from django.db import connection
 
+from apps.core.tenancy import system, use
 from apps.registry import feed
 from apps.registry.live import live
 from apps.registry.services import operations
@@ -106,6 +107,7 @@ def test_a_change_between_looking_and_waiting_is_not_missed(monkeypatch: pytest.
     async def test(hub: Hub) -> None:
         look, changed = live.catalog.record, threading.Event()
 
+        @use(system("tests"))
         def change() -> None:
             report(row, now=NOW)
             connection.close()

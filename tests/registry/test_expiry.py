@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.redis import RedisError, client
+from apps.core.tenancy import system, use
 from apps.registry import leases
 from apps.registry.changes import current_revision
 from apps.registry.documents import Row
@@ -261,6 +262,7 @@ def test_a_copy_does_not_wait_for_locks() -> None:
 def elsewhere(function: Callable[[], T]) -> T:
     """Call ``function`` in another thread, and so on another connection."""
 
+    @use(system("tests"))
     def call() -> T:
         try:
             return function()

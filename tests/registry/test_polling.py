@@ -14,6 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.core.tenancy import system, use
 from apps.registry import leases
 from apps.registry.changes import current_revision
 from apps.registry.documents import Row
@@ -223,6 +224,7 @@ def _copies(original: Instance, count: int) -> list[Instance]:
 def _elsewhere(function: Callable[[], T]) -> Callable[[], T]:
     """Return ``function`` for another thread: it gives its connection back at the end."""
 
+    @use(system("tests"))
     def call() -> T:
         try:
             return function()
@@ -262,10 +264,12 @@ def test_claims_of_a_killed_poller_come_back(neighbours: Neighbours) -> None:
     program = (
         "import django; django.setup()\n"
         "from django.utils import timezone\n"
+        "from apps.core.tenancy import system, use\n"
         "from apps.registry.policy import health_policy\n"
         "from apps.registry.prober import Prober\n"
         "from apps.registry.services.polling import poll_due\n"
-        "poll_due(prober=Prober(health_policy(), total_timeout=60), clock=timezone.now)\n"
+        "with use(system('tests')):\n"
+        "    poll_due(prober=Prober(health_policy(), total_timeout=60), clock=timezone.now)\n"
     )
     environment = {
         **os.environ,

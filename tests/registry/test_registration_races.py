@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 
 from apps.core.errors import NotFound
+from apps.core.tenancy import system, use
 from apps.events.models import OutboxEntry
 from apps.registry import leases
 from apps.registry.changes import current_revision
@@ -48,6 +49,7 @@ def at_once(functions: list[Callable[[], Any]]) -> list[Any]:
 def in_threads(count: int, function: Callable[[T], Any], arguments: list[T]) -> list[Any]:
     """Call ``function`` with every argument, in ``count`` threads, and return what it returns."""
 
+    @use(system("tests"))
     def call(argument: T) -> Any:
         try:
             return function(argument)

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import override_settings
 
 from apps.core import redis
+from apps.core.tenancy import system, use
 from apps.events.models import OutboxEntry
 from apps.events.relay import Relay
 from apps.registry.leases import unix_ms
@@ -95,6 +96,7 @@ def relaying() -> Iterator[Relay]:
     relay = Relay(database_url(), redis.client())
     stop, failures = Event(), []
 
+    @use(system("tests"))
     def run() -> None:
         try:
             while not stop.is_set():
