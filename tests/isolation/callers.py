@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.contrib.auth.models import User
 from django.test import Client
@@ -16,7 +17,7 @@ NETWORK = "10.7.0.9"
 """Where callers come from: not this machine, so that no open hub lets them in."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Caller:
     """Somebody with an address book of whose things it may see, and what it may write.
 
@@ -30,8 +31,9 @@ class Caller:
     client: Client | None = None
     known: bool = True
 
+    @cached_property
     def api(self) -> Api:
-        """Return what this caller calls with."""
+        """What this caller calls with: one, since each new one loads all of the middleware."""
         return Api(self.client or Client(raise_request_exception=False))
 
 

@@ -96,7 +96,7 @@ def elsewhere() -> str:
 def answer_to(caller: Caller, verb: str, path: str, sent: Any) -> Any:
     """Send a request whose changes are undone."""
     with transaction.atomic():
-        answer = caller.api().send(
+        answer = caller.api.send(
             verb, path, None if verb in ("GET", "HEAD", "OPTIONS") else sent,
             headers=dict(caller.headers), REMOTE_ADDR=elsewhere(),
         )  # fmt: skip
