@@ -20,7 +20,7 @@ from apps.events.models import EventTypeHour, JournalEntry, OutboxEntry
 from apps.events.relay import BATCH
 from apps.serviceauth.selectors import company_names
 from tests.events.conftest import make_event
-from tests.support.database import database_away
+from tests.support.database import application_url, database_away
 from tests.support.wait import wait_until
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_EVENTS_DEAD, STREAM_HUB
 
@@ -31,12 +31,12 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def start(dsn: str) -> Iterator[Start]:
+def start(transactional_db: None) -> Iterator[Start]:
     """A function that starts a management command on the test database and returns its process once it is ready."""
     started: list[subprocess.Popen[str]] = []
 
     def start_command(command: str, *arguments: str) -> "subprocess.Popen[str]":
-        environment = {**os.environ, "DATABASE_URL": dsn}
+        environment = {**os.environ, "DATABASE_URL": application_url()}
         process = subprocess.Popen(
             [sys.executable, str(MANAGE), command, *arguments], env=environment, stdout=subprocess.PIPE, text=True
         )

@@ -93,7 +93,7 @@ def test_a_commit_is_seen_at_once(relay: Relay, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_lower_id_that_commits_later_is_not_passed_over(relay: Relay, dsn: str) -> None:
     insert = services.outbox_insert("VALUES ('xerpium:hub', NULL, jsonb_build_object('event_id', 'late'))")
-    with psycopg.connect(dsn) as other:
+    with psycopg.connect(dsn, options="-c xerpium.scope=everything") as other:
         other.execute(insert)
         sent = publish(1)
         drain(relay)

@@ -124,7 +124,7 @@ def working_as(url: str) -> Iterator[None]:
 def database_away() -> Iterator[None]:
     """Close the database to everybody, and end all sessions, while the block runs."""
     name = connection.settings_dict["NAME"]
-    with psycopg.connect(database_url().rpartition("/")[0] + "/postgres", autocommit=True) as server:
+    with psycopg.connect(administrator_url().rpartition("/")[0] + "/postgres", autocommit=True) as server:
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         try:
             server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
