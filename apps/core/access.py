@@ -21,10 +21,8 @@ CHALLENGE = "Bearer"
 AllCompanies = Literal["*"]
 AllScopes = Literal["*"]
 
-# Each says that somebody stands between the caller and the hub, or that the caller wants to be someone in particular.
-_CLOSING_HEADERS = frozenset(
+FORWARDING = frozenset(
     {
-        "authorization",
         "cf-connecting-ip",
         "fly-client-ip",
         "forwarded",
@@ -38,6 +36,7 @@ _CLOSING_HEADERS = frozenset(
         "x-real-ip",
     }
 )
+"""Headers, besides ``X-Forwarded-…``, that say that somebody stands between the caller and the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +158,8 @@ def may_enter_open(peer: str, headers: Mapping[str, str]) -> bool:
     """
     return (
         is_loopback(peer)
-        and not any(name in _CLOSING_HEADERS or name.startswith("x-forwarded-") for name in headers)
+        and "authorization" not in headers
+        and not any(name in FORWARDING or name.startswith("x-forwarded-") for name in headers)
         and headers.get("sec-fetch-site", "none") in ("none", "same-origin")
         and _is_own_origin(headers.get("origin"), headers.get("host", ""))
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.core.access import may_enter_open
+from apps.core.access import FORWARDING, may_enter_open
 from apps.core.csp import STRICT
 from apps.core.requestid import request_id_of
 
@@ -35,7 +35,7 @@ LARGEST_BODY = 65_536
 
 _LEFT_TO_DJANGO = frozenset({b"cookie", b"idempotency-key", b"expect", b"origin"})
 # Without a token each of them keeps the caller of an open hub outside.
-_FORWARDED = frozenset({b"forwarded", b"via", b"x-real-ip"})
+_FORWARDED = frozenset(name.encode() for name in FORWARDING)
 # RFC 6750, 2.1: the scheme's name is in any case, the token of these characters.
 _BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/-]+=*)")
 

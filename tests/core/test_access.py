@@ -67,6 +67,7 @@ def test_a_forwarded_request_stays_outside(client: Client, name: str) -> None:
     assert not may_enter_open("127.0.0.1", {name: ""})
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("token", ["Bearer bad", "Basic YTpi", "", "Bearer"])
 def test_a_token_is_judged_and_not_ignored(client: Client, token: str) -> None:
     assert client.get("/api/v1/echo", headers={"Authorization": token}).status_code == 401
@@ -167,12 +168,15 @@ def routes(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, URLPat
             yield path, pattern
 
 
+CREDENTIAL_IN_BODY = {f"/api/v1/service-auth/{name}" for name in ("token", "validate", "enrol", "report-leak")}
+
+
 @pytest.mark.urls("xerpium.urls")
 def test_every_route_of_the_api_is_closed(client: Client, settings: Settings) -> None:
     settings.HUB_OPEN = False
-    closed = [path for path, _ in routes(get_resolver("xerpium.urls").url_patterns) if path.startswith("/api/v1/")]
-    assert closed
-    for path in closed:
+    paths = {path for path, _ in routes(get_resolver("xerpium.urls").url_patterns) if path.startswith("/api/v1/")}
+    assert paths > CREDENTIAL_IN_BODY
+    for path in sorted(paths - CREDENTIAL_IN_BODY):
         address = "/".join("1" if "<" in part else part for part in path.split("/"))
         assert client.get(address).status_code == 401, address
         assert client.post(address).status_code == 401, address

@@ -25,6 +25,7 @@ def directives(policy: str) -> dict[str, str]:
 def test_what_is_no_page_may_nothing(path: str) -> None:
     answer = Client(raise_request_exception=False).get(path, REMOTE_ADDR="192.0.2.9")
     assert answer["Content-Security-Policy"] == STRICT
+    answer.close()
     assert set(directives(STRICT).values()) == {"'none'"}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from apps.core.access import FORWARDING
 from apps.registry.live import live
 from tests.registry.twins import JSON, ask
 from tests.support import services
@@ -94,7 +95,10 @@ LEFT: dict[str, tuple[Any, ...]] = {
     "no type": ("POST", "/services/health", report()),
     "a query": ("POST", "/services/health?x=1", report(), JSON),
     "forwarded": ("GET", "/services/orders", b"", ("x-forwarded-for", "10.0.0.1")),
-    "forwarded, as RFC 7239 has it": ("GET", "/services/orders", b"", ("forwarded", "for=10.0.0.1")),
+    **{
+        f"forwarded, as {name} says": ("GET", "/services/orders", b"", (name, "10.0.0.1"))
+        for name in sorted(FORWARDING)
+    },
     "a bad token": ("GET", "/services/orders", b"", ("authorization", "Bearer nonsense")),
     "a bad cookie": ("GET", "/services/orders", b"", ("cookie", "sessionid=nonsense")),
     "another site": ("GET", "/services/orders", b"", ("sec-fetch-site", "cross-site")),
