@@ -64,7 +64,11 @@ class RevokeForm(forms.Form):
     def revoke(self, *, actor: str, now: dt.datetime) -> str:
         """Revoke it, and return what was done in words."""
         found, kind = self.cleaned_data["found"], self.cleaned_data["kind"]
-        because: dict[str, Any] = {"reason": self.cleaned_data["reason"] or "by an operator", "actor": actor, "now": now}
+        because: dict[str, Any] = {
+            "reason": self.cleaned_data["reason"] or "by an operator",
+            "actor": actor,
+            "now": now,
+        }
         if isinstance(found, Claims):
             services.revoke_token(found, **because)
             return f"The token {found.token_id} of {found.client_id} is void."
