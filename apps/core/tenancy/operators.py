@@ -25,5 +25,7 @@ def companies_of(user_id: int) -> Companies:
         RuntimeError: nobody said who knows: an operator must not see everything because an app is missing.
     """
     if _told is None:
-        raise RuntimeError("Nobody knows the companies of operators: `apps.core.tenancy.operators.tell` was not called.")
+        raise RuntimeError(
+            "Nobody knows the companies of operators: `apps.core.tenancy.operators.tell` was not called."
+        )
     return _told(user_id)
