@@ -8,7 +8,6 @@ in words of our own, and run everywhere.
 import asyncio
 import datetime as dt
 import os
-import re
 import sys
 import time
 import typing
@@ -22,6 +21,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.running_hub import ROOT, RunningHub
+from tests.support.seed_code import code_of
 
 DOCUMENT = Path(os.environ.get("SEED_DOCUMENT") or ROOT.parent / "shared/seed/integration-patterns.md")
 LACKING = {"datetime": dt.datetime, "time": time, "List": typing.List}  # noqa: UP006 - the name that its code uses
@@ -85,13 +85,12 @@ def seed(running_hub: RunningHub) -> Iterator[SimpleNamespace]:
 
 def load(title: str) -> ModuleType:
     """Return the first block of code below ``**title**`` as a module of the package ``seed``."""
-    found = re.search(rf"\*\*{re.escape(title)}\*\*\n```python\n(.*?)\n```", DOCUMENT.read_text(), re.DOTALL)
-    assert found is not None, f"{title} is not in the document any more"
+    text = code_of(DOCUMENT, title)
     module = ModuleType(f"seed.{title.removesuffix('.py')}")
     module.__package__ = "seed"
     sys.modules[module.__name__] = module  # dataclasses look their module up
     vars(module).update(LACKING)
-    exec(compile(found[1], title, "exec"), vars(module))
+    exec(compile(text, title, "exec"), vars(module))
     return module
 
 

@@ -193,6 +193,19 @@ def test_a_new_key_is_fetched_once_and_made_up_ones_not_each_time(
     assert issuer.asked.count(JWKS) == 3
 
 
+def test_ten_rotations_of_the_hubs_key_under_load_refuse_nobody(
+    issuer: TestIssuer, verifier: TokenVerifier, clock: Clock
+) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        for _ in range(10):
+            tokens = [issuer.token("orders") for _ in range(20)]
+            issuer.rotate()
+            tokens += [issuer.token("orders") for _ in range(20)]
+            list(pool.map(verifier.verify, tokens))
+            clock.pass_by(5)
+    assert issuer.asked.count(JWKS) <= 12
+
+
 def test_a_key_that_the_hub_takes_back_counts_no_more(
     issuer: TestIssuer, verifier: TokenVerifier, clock: Clock
 ) -> None:

@@ -64,7 +64,7 @@ class Kept(Generic[T]):
     def refresh(self, *, at_most_every: float | None = None) -> "Future[T] | None":
         """Return the future of a fetch that runs, or is begun because the document is old; None: not now.
 
-        With ``at_most_every``, it is fetched whether it is old or not, unless it was within so many seconds.
+        With ``at_most_every``, it is fetched whether it is old or not, unless it was so within so many seconds.
         """
         if self._process != os.getpid():
             self._begin()  # a fork: the parent's threads are not here, and one of them may have held the lock
@@ -78,7 +78,8 @@ class Kept(Generic[T]):
                 wanted = now - self._asked_at >= at_most_every
             if not wanted or now < self._not_before:
                 return None
-            self._asked_at = now
+            if at_most_every is not None:
+                self._asked_at = now
             self._running = begin(self._name, self._fetched, self._done)
             return self._running
 

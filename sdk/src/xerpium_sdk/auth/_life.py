@@ -12,7 +12,7 @@ DUE = 0.60, 0.70
 """The part of its life after which a token is replaced: not the same for everybody, so that services do not march."""
 MARGIN = 0.01
 """The part of its life by which a token is taken to end early: it has to arrive as well."""
-FREE_RENEWALS = 5
+FREE_RENEWALS = 20
 """So many tokens in a row may be refused before the next one has to wait: then it is not the token that is wrong."""
 STEADY_SECONDS = 30.0
 
