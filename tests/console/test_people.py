@@ -212,6 +212,8 @@ def test_nothing_in_the_admin_is_written_without_a_trail() -> None:
     written = {
         "auth.User": "apps.console.trail", "auth.Group": "apps.console.trail",
         "serviceauth.Role": "services.roles", "serviceauth.RoleAssignment": "services.roles",
+        "serviceauth.ServiceAccount": "services.accounts", "serviceauth.TrustedIssuer": "services.issuers",
+        "serviceauth.Revocation": "services.revoking",
         "registry.Service": "registry.services.operations",
     }  # fmt: skip
     request = RequestFactory().get("/admin/")

@@ -12,7 +12,8 @@ __all__ = ["company_learn"]
 def company_learn(*, company_id: int, name: str, at: dt.datetime, only_new: bool = False) -> bool:
     """Store a company's name as of ``at`` (aware); return whether it is news.
 
-    What is known from a later event stays; with ``only_new`` whatever is known stays. A time in the future counts as now: it must not outlast all that follows.
+    What is known from a later event stays; with ``only_new`` whatever is known stays. A time in the future counts as
+    now: it must not outlast all that follows.
     """
     with use(company(company_id)), connection.cursor() as cursor:
         cursor.execute(
