@@ -1,11 +1,13 @@
 """Signing keys as operators see them: what each is for now, what comes next, and all of them on one line of time. Pure.
 
-Places are percent of the width.
+Places are percent of the width; time is not quite to scale (`_scale`).
 """
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 from apps.core.badges import Badge
@@ -24,6 +26,8 @@ SEALED = Badge(
 LATE = dt.timedelta(days=1)
 """A key may sign for so long more than it is meant to before somebody is told."""
 LEAST = dt.timedelta(hours=1)
+LEAST_SEEN = 3.0
+"""Percent of the width that every stretch of time has."""
 
 
 class SigningKeyLike(Protocol):
@@ -120,9 +124,8 @@ def draw(keys: Sequence[SigningKeyLike], now: dt.datetime, usable: Collection[st
     last = max((_last(key, lifetime) for key in keys), default=now)
     last = max(last, now + LEAST, now + (now - begin) / 8)
 
-    def place(moment: dt.datetime) -> float:
-        return round(min(max((moment - begin) / (last - begin), 0.0), 1.0) * 100, 2)
-
+    moments = {begin, last, now}.union(*(_moments(key) for key in keys))
+    place = _scale(sorted(moment for moment in moments if begin <= moment <= last))
     lanes = [Lane(key, stage(key, now, usable), _segments(key, last, place), key.signs_until is None) for key in keys]
     ticks = [Tick(0.0, ago(begin, now), begin), Tick(place(now), "now", now)]
     if place(now) < 80:
@@ -158,6 +161,28 @@ def signing_trouble(
         text = f"The signing key should have been replaced after {spell(lifetime)}, and has signed for {spell(age)}."
         return SigningTrouble(Status.DEGRADED, text, "Start Celery beat and a worker, or look into their logs.")
     return None
+
+
+def _moments(key: SigningKeyLike) -> set[dt.datetime]:
+    found = (key.created_at, key.signs_from, key.signs_until, key.verifies_until)
+    return {moment for moment in found if moment is not None}
+
+
+def _scale(edges: Sequence[dt.datetime]) -> Callable[[dt.datetime], float]:
+    """Return where a moment is: as on a clock, but that no stretch between two edges is too short to be seen.
+
+    Beside the week in which a key signs, the ten minutes before it would be nothing.
+    """
+    gaps = [(end - start) / (edges[-1] - edges[0]) * 100 for start, end in pairwise(edges)]
+    least = min(LEAST_SEEN, 50 / len(gaps))
+    spare = sum(max(gap - least, 0.0) for gap in gaps)
+    room = 100 - least * len(gaps)
+    places = list(accumulate((least + max(gap - least, 0.0) / spare * room for gap in gaps), initial=0.0))
+
+    def place(moment: dt.datetime) -> float:
+        return round(places[bisect_left(edges, min(max(moment, edges[0]), edges[-1]))], 2)
+
+    return place
 
 
 def _last(key: SigningKeyLike, lifetime: dt.timedelta) -> dt.datetime:

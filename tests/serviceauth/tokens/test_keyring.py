@@ -69,6 +69,7 @@ def test_the_picture_has_each_key_from_its_publication_to_its_end() -> None:
     assert round(new.segments[-1].start + new.segments[-1].width, 1) == 100
     assert (new.goes_on, old.goes_on) == (True, False)
     assert [tick.word for tick in ring.ticks] == ["7 d ago", "now", "in 7 d"]
+    assert all(segment.width >= 3 for lane in ring.lanes for segment in lane.segments)
     assert draw([], NOON, (), lifetime=WEEK).lanes == []
 
 
