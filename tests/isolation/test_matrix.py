@@ -115,7 +115,8 @@ def unnamed(answer: Any, things: Things) -> tuple[int, str]:
     text = body_of(answer).decode()
     for values in things.addresses.values():
         for value in values.values():
-            text = text.replace(str(value), "…")
+            # A whole word: a row's number may be a digit of the status.
+            text = re.sub(rf"(?<!\w){re.escape(str(value))}(?!\w)", "…", text)
     for value in (things.service, things.event_type, things.instance_id, things.event_id):
         text = text.replace(value, "…")
     return answer.status_code, re.sub(r'"request_id":"[^"]*"', "", text)
