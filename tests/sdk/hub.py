@@ -80,7 +80,9 @@ class Hub:
     """What every stream begins with."""
     lease_seconds: float = 90
     good_token: str | None = None
-    """The one token that it lets in; None: it is open. Those that it issues are ``token-1``, ``token-2``, …"""
+    """The one token that it lets in; None: it is open."""
+    issue: Callable[[JSON], str] | None = None
+    """Makes the tokens that it issues; None: they are ``token-1``, ``token-2``, …"""
 
     def __post_init__(self) -> None:
         self._streams: set[asyncio.Queue[bytes | None]] = set()
@@ -114,7 +116,7 @@ class Hub:
         wait_until(lambda: not self._streams, description="the streams of the test before have ended")
         self.known, self.calls, self.answers = {}, [], []
         self.opening, self.lease_seconds = [snapshot(1)], 90
-        self.good_token = None
+        self.good_token = self.issue = None
 
     def start(self) -> None:
         """Listen, on the same port as before if there was one."""
@@ -195,7 +197,8 @@ class Hub:
 
     def _token(self, request: Request, body: JSON) -> Response:
         number = len(self.requests("POST", "service-auth/token"))
-        return JSONResponse({"access_token": f"token-{number}", "token_type": "Bearer", "expires_in": 600, "scope": ""})
+        token = self.issue(body) if self.issue else f"token-{number}"
+        return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": 600, "scope": ""})
 
     def _validate(self, request: Request, body: JSON) -> Response:
         if body["token"] != "token-1":

@@ -15,9 +15,11 @@ from redis import Redis
 
 from tests.sdk._tasks import wait_until
 from tests.sdk.hub import Hub, change, instance, service, snapshot
+from xerpium_sdk.auth.fastapi import protect
 from xerpium_sdk.events import AsyncEventPublisher, EventConsumer, EventPayload, EventType
 from xerpium_sdk.fastapi import consume, follow, join, publish
 from xerpium_sdk.registry import Registration
+from xerpium_sdk.testing import TestIssuer
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
 pytestmark = pytest.mark.anyio
@@ -225,3 +227,36 @@ async def test_an_order_that_nobody_hears_of_is_not_placed(
         refused = await call.post("/api/v1/orders", json=order)
         assert (refused.status_code, refused.json()["code"]) == (503, "events_unavailable")
         assert (await call.get("/api/v1/orders")).json() == []
+
+
+async def test_with_keys_the_examples_know_each_other_and_let_nobody_else_in(
+    hub: Hub, example: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XERPIUM_SERVICE_KEY", "xrp_test")
+    monkeypatch.setenv("XERPIUM_SERVICE_NAME", "product-service")
+    issuer = TestIssuer()
+    hub.issue = lambda asked: issuer.token(asked["service_name"])
+    hub.opening = [snapshot(1, service("product-service"))]
+    orders, products = example("order_service"), example("product_service")
+    for module in (orders, products):
+        protect(module.app, issuer.verifier("an-example"))
+    to_products = httpx2.AsyncClient(transport=httpx2.ASGITransport(products.app), auth=orders.http.auth)
+    monkeypatch.setattr(orders.products, "_http", to_products)
+    order = {"customer": "Ada", "lines": [{"product_id": 3, "quantity": 2}]}
+    till = issuer.headers("till")
+    async with (
+        to_products,
+        orders.app.router.lifespan_context(orders.app),
+        caller(orders) as call,
+        caller(products) as ask,
+    ):
+        assert (await call.post("/api/v1/orders", json=order, headers=till)).status_code == 201
+        assert (await ask.get("/api/v1/products", headers=till)).status_code == 200
+        refused = [await call.post("/api/v1/orders", json=order), await ask.get("/api/v1/products")]
+        assert [answer.status_code for answer in refused] == [401, 401]
+        assert [(await one.get("/health")).status_code for one in (call, ask)] == [200, 200]
+        hub.issue = None  # what comes now is no token of the hub's
+        orders.auth.source._lives.clear()
+        away = await call.post("/api/v1/orders", json=order, headers=till)
+        assert (away.status_code, away.json()["code"]) == (503, "products_unavailable")
+    assert all("authorization" in call.headers for call in hub.requests("POST", "services/register"))

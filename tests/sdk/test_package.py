@@ -11,13 +11,13 @@ from types import ModuleType
 import pytest
 
 import xerpium_sdk
-from xerpium_sdk import events, registry
+from xerpium_sdk import auth, events, registry
 
 ROOT = Path(__file__).resolve().parents[2]
 SDK = Path(xerpium_sdk.__file__).parent
 MODULES = sorted(
     ".".join(path.relative_to(SDK.parent).with_suffix("").parts).removesuffix(".__init__")
-    for part in ("wire", "registry", "events")
+    for part in ("wire", "registry", "events", "auth")
     for path in (SDK / part).rglob("*.py")
 )
 
@@ -50,15 +50,23 @@ def test_everything_public_of_the_registry_can_be_had_from_one_place() -> None:
 
 @pytest.mark.parametrize(
     ("module", "names"),
-    [(registry, {"Catalog", "HubClient", "Member"}), (events, {"EventPublisher"})],
-    ids=["registry", "events"],
+    [
+        (registry, {"Catalog", "HubClient", "Member"}),
+        (events, {"EventPublisher"}),
+        (auth, {"ServiceAuth", "ServiceAuthClient"}),
+    ],
+    ids=["registry", "events", "auth"],
 )
 def test_every_async_class_has_its_twin(module: ModuleType, names: set[str]) -> None:
     twins = {name.removeprefix("Async") for name in module.__all__ if name.startswith("Async")}
     assert twins == names
     for name in twins:
         asynchronous, sync = getattr(module, f"Async{name}"), getattr(module, name)
-        shared = {each.replace("aclose", "close") for each in vars(asynchronous) if not each.startswith("_")}
+        shared = {
+            each.replace("aclose", "close").replace("async_auth", "sync_auth")
+            for each in vars(asynchronous)
+            if not each.startswith("_")
+        }
         assert shared == {each for each in vars(sync) if not each.startswith("_")}
 
 
@@ -66,7 +74,10 @@ def test_every_async_class_has_its_twin(module: ModuleType, names: set[str]) -> 
     ("module", "unwanted"),
     [
         ("xerpium_sdk.wire", {"httpx2", "redis", "django", "semantic_version", "orjson", "msgspec"}),
-        ("xerpium_sdk.registry", {"redis", "django", "fastapi", "starlette"}),
+        ("xerpium_sdk.registry", {"redis", "django", "fastapi", "starlette", "jwt"}),
+        ("xerpium_sdk.auth", {"redis", "django", "fastapi", "starlette", "jwt"}),
+        ("xerpium_sdk.auth.fastapi", {"redis", "django", "jwt"}),
+        ("xerpium_sdk.django.auth", {"redis", "fastapi", "starlette", "jwt"}),
         ("xerpium_sdk.events", {"httpx2", "django", "fastapi", "starlette"}),
         ("xerpium_sdk.fastapi", {"redis", "django", "fastapi", "starlette"}),
     ],
