@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from xerpium.env import env_bool, env_int, env_list, env_path, env_str, env_url, read_env_file
+from xerpium.env import env_bool, env_int, env_list, env_origin, env_path, env_str, env_url, read_env_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,6 +115,28 @@ def test_a_url_that_cannot_be_used_stops_the_start_without_being_shown(
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("https://hub.example/", "https://hub.example"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_an_origin_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch, text: str, value: str) -> None:
+    monkeypatch.setenv("XT", text)
+    assert env_origin("XT", "") == value
+
+
+@pytest.mark.parametrize(
+    "rest", ["h.example/hub", "h.example//", "h.example?a", "h.example#a", "a:b@h.example", "", "h h", "h:port", "/x"]
+)
+def test_what_is_more_than_an_origin_stops_the_start(monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
+    monkeypatch.setenv("XT", f"https://{rest}")
+    with pytest.raises(ImproperlyConfigured, match="XT must be "):
+        env_origin("XT", "")
+
+
 def test_paths_are_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env_path("XT", Path("data")) == Path.cwd() / "data"
     monkeypatch.setenv("XT", "~/hub")
@@ -160,7 +182,7 @@ def test_a_wrong_setting_stops_the_start_with_its_name(environment: dict[str, st
 @pytest.mark.parametrize(
     ("environment", "printed"),
     [
-        ({"SECRET_KEY": "x"}, "False False INFO"),
+        ({"SECRET_KEY": "x", "KEY_PEPPERS": f"1:{'x' * 32}"}, "False False INFO"),
         ({"DEBUG": "1"}, "False True INFO"),
         ({"DEBUG": "1", "HUB_OPEN": "1", "LOG_LEVEL": "debug"}, "True True DEBUG"),
     ],
