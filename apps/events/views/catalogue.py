@@ -14,6 +14,7 @@ from apps.core.errors import FieldError, InvalidInput
 from apps.core.ownership import actor_of, company_for, require_change, require_company, require_own, sight
 from apps.core.pagination import paginate
 from apps.core.renderers import dumps
+from apps.core.tenancy import global_rows, use
 from apps.core.views import HubView, PublicView
 from apps.events import answers, asyncapi, selectors, services
 from apps.events.serializers import ChangedTypeSerializer, EventTypeQuery, EventTypeSerializer
@@ -162,7 +163,9 @@ class AsyncAPIView(PublicView):
 
     def get(self, request: Request) -> HttpResponse:
         """Return the document as JSON."""
-        return HttpResponse(_document(selectors.catalogue_version()), content_type="application/json")
+        with use(global_rows()):
+            document = _document(selectors.catalogue_version())
+        return HttpResponse(document, content_type="application/json")
 
 
 @lru_cache(maxsize=1)
