@@ -69,11 +69,11 @@ class Right:
 
     def statements(self, role: str) -> list[sql.Composed]:
         """Return what makes it right for ``role``."""
-        kind, name = sql.SQL(self.kind), sql.SQL(self.reference)  # type: ignore[arg-type]  # of the catalogue
+        kind, name = sql.SQL(self.kind), sql.SQL(self.reference)
         to = sql.Identifier(role)
         done = [sql.SQL("REVOKE ALL ON {} {} FROM PUBLIC, {}").format(kind, name, to)]
         if self.wanted:
-            rights = sql.SQL(", ".join(sorted(self.wanted)))  # type: ignore[arg-type]  # our own words
+            rights = sql.SQL(", ".join(sorted(self.wanted)))
             done.append(sql.SQL("GRANT {} ON {} {} TO {}").format(rights, kind, name, to))
         return done
 
@@ -133,7 +133,7 @@ def _on_the_house(cursor: Any, role: str) -> list[sql.Composed]:
     if of_database:
         texts += ["REVOKE TEMPORARY, CREATE ON DATABASE {database} FROM PUBLIC, {role}"]
         texts += ["GRANT CONNECT ON DATABASE {database} TO {role}"]
-    return [sql.SQL(text).format(**names) for text in texts]  # type: ignore[arg-type]  # as above
+    return [sql.SQL(text).format(**names) for text in texts]
 
 
 def _one(cursor: Any, question: str) -> Any:
