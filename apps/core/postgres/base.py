@@ -70,19 +70,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
             NotSupportedError: for a cursor on the server (see ``DISABLE_SERVER_SIDE_CURSORS``).
         """
         if name:
-            raise base.Database.NotSupportedError("cursors on the server know no scope")
+            raise psycopg.NotSupportedError("cursors on the server know no scope")
         cursor = super().create_cursor()
         cursor.told = self._told
         return cursor
 
     def _set_autocommit(self, autocommit: bool) -> None:
         self._told.words = NOTHING
-        super()._set_autocommit(autocommit)
+        super()._set_autocommit(autocommit)  # type: ignore[misc]  # not in the stubs
 
     def _commit(self) -> None:
         self._told.words = NOTHING
-        super()._commit()
+        super()._commit()  # type: ignore[misc]  # not in the stubs
 
     def _rollback(self) -> None:
         self._told.words = NOTHING
-        super()._rollback()
+        super()._rollback()  # type: ignore[misc]  # not in the stubs

@@ -7,7 +7,7 @@ nothing is left on a connection that goes back to its pool, or to PgBouncer's.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -15,6 +15,11 @@ from psycopg import sql
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from apps.core.tenancy.context import Scope, current
+
+if TYPE_CHECKING:
+    _Cursor = psycopg.ClientCursor[Any]  # what Django's is, which it makes for either version of psycopg
+else:
+    _Cursor = base.Cursor
 
 __all__ = ["NOTHING", "ScopedCursor", "Told", "announcement"]
 
@@ -49,7 +54,7 @@ class Told:
         self.words = NOTHING
 
 
-class ScopedCursor(base.Cursor):  # type: ignore[misc]  # made by Django for either version of psycopg
+class ScopedCursor(_Cursor):
     """Django's own, which sends the scope of the running code in front of a statement where PostgreSQL lacks it.
 
     Both travel in one string, which the simple query protocol takes for one transaction: no round trip is added.
@@ -144,4 +149,4 @@ def _joined(words: str, query: Any) -> Any:
         return words + query
     if isinstance(query, bytes):
         return words.encode() + query
-    return sql.SQL(words) + query  # type: ignore[arg-type]  # our own text
+    return sql.SQL(words) + query

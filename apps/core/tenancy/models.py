@@ -1,7 +1,7 @@
 """The base of models whose rows belong to companies, and the manager that shows none of them by mistake."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
@@ -11,6 +11,8 @@ from apps.core.errors import NotFound
 from apps.core.tenancy.context import NoCompanyContext, Scope, current
 
 __all__ = ["CompanyScoped", "HubOwned", "ScopedManager", "ScopedQuerySet", "required_scope"]
+
+_Row = TypeVar("_Row", bound="CompanyScoped", covariant=True)
 
 
 def required_scope(model: type[Model]) -> Scope:
@@ -28,7 +30,7 @@ def required_scope(model: type[Model]) -> Scope:
     return scope
 
 
-class ScopedQuerySet(QuerySet[Any]):
+class ScopedQuerySet(QuerySet[_Row]):
     """Rows in sight; what changes rows is narrowed further, to those that may be written."""
 
     def readable(self, scope: Scope) -> Self:
@@ -59,7 +61,7 @@ class ScopedQuerySet(QuerySet[Any]):
             row.require_writable()
         return super().bulk_create(rows, *args, **options)
 
-    def bulk_update(self, objs: Iterable[Any], fields: Sequence[str], *args: Any, **options: Any) -> int:
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **options: Any) -> int:
         """Update rows, all of which must be writable.
 
         Raises:
@@ -71,17 +73,23 @@ class ScopedQuerySet(QuerySet[Any]):
         return super().bulk_update(rows, fields, *args, **options)
 
 
-class ScopedManager(models.Manager.from_queryset(ScopedQuerySet)):  # type: ignore[misc]  # made at run time
+class ScopedManager(models.Manager[_Row]):
     """Shows the rows that the running code may see, and fails without a context."""
 
-    def get_queryset(self) -> ScopedQuerySet:
+    _queryset_class = ScopedQuerySet
+
+    def get_queryset(self) -> ScopedQuerySet[_Row]:
         """Return the rows in sight.
 
         Raises:
             NoCompanyContext: nobody said whose rows are wanted.
         """
-        queryset: ScopedQuerySet = super().get_queryset()
+        queryset = cast(ScopedQuerySet[_Row], super().get_queryset())
         return queryset.readable(required_scope(self.model))
+
+    def writable(self) -> ScopedQuerySet[_Row]:
+        """Return the rows that may be written in the scope of the running code."""
+        return self.get_queryset().writable()
 
 
 class CompanyScoped(models.Model):

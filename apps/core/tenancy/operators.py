@@ -14,7 +14,7 @@ _told: CompaniesOf | None = None
 
 def tell(answer: CompaniesOf) -> None:
     """Let ``answer`` say which companies operators belong to; called once, when the hub starts."""
-    global _told  # noqa: PLW0603 - one answer for the process
+    global _told
     _told = answer
 
 

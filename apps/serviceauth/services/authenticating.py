@@ -137,7 +137,7 @@ def _end_predecessor(key: ServiceKey, now: dt.datetime) -> None:
             for old in waiting.select_for_update(of=("self",)):
                 before, old.expires_at = old.expires_at, ends
                 old.save(update_fields=["expires_at"])
-                told = [{"expires_at": moment.isoformat()} for moment in (before, ends)]
+                told = [{"expires_at": moment and moment.isoformat()} for moment in (before, ends)]
                 record("key_ending", key.account, key_id=old.key_id, before=told[0], after=told[1])
     except DatabaseError as error:
         _log.warning("old_key_stays", key_id=key.key_id, error=str(error))
