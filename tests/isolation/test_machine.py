@@ -130,7 +130,8 @@ class Companies(RuleBasedStateMachine):
             )  # fmt: skip
             letter = DeadLetter.objects.create(
                 **shared, entry_id=_stream_id(now), group="alpha", handler="h", reason="max_attempts", attempts=5,
-                error=canary(company), stream=STREAM_EVENTS, stream_id=_stream_id(now), dead_at=now, fields={},
+                error=canary(company), stream=STREAM_EVENTS, stream_id=_stream_id(now), dead_at=now,
+                fields={"company_id": str(company or "")},
             )  # fmt: skip
         self.events[key] = company
         self.letters[letter.pk] = company
