@@ -26,8 +26,6 @@ SUBSTITUTIONS = [
     (r" before others on the event loop have their turn\.", " before another thread has its turn."),
     (r"\bredis\.asyncio\b", "redis"),
     (r"pytestmark = pytest\.mark\.anyio\n", ""),
-    (r"\basync_auth_flow\b", "sync_auth_flow"),
-    (r"\bAsyncGenerator\[(\S+), (\S+)\]", r"Generator[\1, \2, None]"),
     (r"\basync (?=def|with|for)", ""),
     (r"await ", ""),
     (r"__a(enter|exit)__", r"__\1__"),

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -11,13 +10,14 @@ from typing import Any, Self
 import httpx2
 
 from xerpium_sdk.auth import _environment
+from xerpium_sdk.auth._bearer import ServiceAuth
 from xerpium_sdk.auth._line import common_headers
 from xerpium_sdk.auth._making import Credentials, source_of
 from xerpium_sdk.auth._source import TokenSource, Want
 from xerpium_sdk.auth._tasks import waited
 from xerpium_sdk.errors import HubError
 
-__all__ = ["AsyncServiceAuth", "AsyncServiceAuthClient"]
+__all__ = ["AsyncServiceAuthClient"]
 
 log = logging.getLogger("xerpium_sdk.auth")
 
@@ -125,7 +125,7 @@ class AsyncServiceAuthClient:
     async def renewed(self, token: str, *, company_id: int | None = None, scope: str | None = None) -> str | None:
         """Return another token in place of one that was answered with 401; None when there is none to be had.
 
-        Call it once for a request, and send that again with what it returns; `AsyncServiceAuth` does so by itself.
+        Call it once for a request, and send that again with what it returns. HTTP clients with `auth` do so themselves.
         """
         try:
             found = self.source.renew(self._want(company_id, scope), token)
@@ -136,9 +136,9 @@ class AsyncServiceAuthClient:
             return None
         return other
 
-    def auth(self, *, company_id: int | None = None, scope: str | None = None) -> "AsyncServiceAuth":
-        """Return what an HTTP client takes as ``auth`` to send tokens by itself."""
-        return AsyncServiceAuth(self, company_id=company_id, scope=scope)
+    def auth(self, *, company_id: int | None = None, scope: str | None = None) -> ServiceAuth:
+        """Return what an HTTP client, of either kind, takes as ``auth`` to send tokens by itself."""
+        return ServiceAuth(self.source, self._want(company_id, scope))
 
     async def aclose(self) -> None:
         """Close the connections. The tokens are kept: others may have them from the same place."""
@@ -167,33 +167,3 @@ class AsyncServiceAuthClient:
 
     def _want(self, company_id: int | None, scope: str | None) -> Want:
         return Want(self.company_id if company_id is None else company_id, self.scope if scope is None else scope)
-
-
-class AsyncServiceAuth(httpx2.Auth):
-    """Sends a token with every request of an HTTP client, and once more with another one after a 401.
-
-    >>> async with httpx2.AsyncClient(auth=auth.auth()) as http:
-    ...     await http.get("http://product-service:8001/api/v1/products")
-
-    Use such a client for services of the hub only: whoever gets the token can use it until it ends.
-    """
-
-    def __init__(
-        self, client: AsyncServiceAuthClient, *, company_id: int | None = None, scope: str | None = None
-    ) -> None:
-        self._client, self._company_id, self._scope = client, company_id, scope
-
-    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """See `httpx2.Auth`.
-
-        Raises:
-            HubError: there is no token to be had.
-        """
-        token = await self._client.token(company_id=self._company_id, scope=self._scope)
-        request.headers["Authorization"] = f"Bearer {token}"
-        response = yield request
-        if response.status_code == 401:
-            other = await self._client.renewed(token, company_id=self._company_id, scope=self._scope)
-            if other is not None:
-                request.headers["Authorization"] = f"Bearer {other}"
-                yield request

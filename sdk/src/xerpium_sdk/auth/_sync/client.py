@@ -3,7 +3,6 @@
 
 import json
 import logging
-from collections.abc import Generator
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +11,14 @@ from typing import Any, Self
 import httpx2
 
 from xerpium_sdk.auth import _environment
+from xerpium_sdk.auth._bearer import ServiceAuth
 from xerpium_sdk.auth._line import common_headers
 from xerpium_sdk.auth._making import Credentials, source_of
 from xerpium_sdk.auth._source import TokenSource, Want
 from xerpium_sdk.auth._threads import waited
 from xerpium_sdk.errors import HubError
 
-__all__ = ["ServiceAuth", "ServiceAuthClient"]
+__all__ = ["ServiceAuthClient"]
 
 log = logging.getLogger("xerpium_sdk.auth")
 
@@ -126,7 +126,7 @@ class ServiceAuthClient:
     def renewed(self, token: str, *, company_id: int | None = None, scope: str | None = None) -> str | None:
         """Return another token in place of one that was answered with 401; None when there is none to be had.
 
-        Call it once for a request, and send that again with what it returns; `ServiceAuth` does so by itself.
+        Call it once for a request, and send that again with what it returns. HTTP clients with `auth` do so themselves.
         """
         try:
             found = self.source.renew(self._want(company_id, scope), token)
@@ -137,9 +137,9 @@ class ServiceAuthClient:
             return None
         return other
 
-    def auth(self, *, company_id: int | None = None, scope: str | None = None) -> "ServiceAuth":
-        """Return what an HTTP client takes as ``auth`` to send tokens by itself."""
-        return ServiceAuth(self, company_id=company_id, scope=scope)
+    def auth(self, *, company_id: int | None = None, scope: str | None = None) -> ServiceAuth:
+        """Return what an HTTP client, of either kind, takes as ``auth`` to send tokens by itself."""
+        return ServiceAuth(self.source, self._want(company_id, scope))
 
     def close(self) -> None:
         """Close the connections. The tokens are kept: others may have them from the same place."""
@@ -168,31 +168,3 @@ class ServiceAuthClient:
 
     def _want(self, company_id: int | None, scope: str | None) -> Want:
         return Want(self.company_id if company_id is None else company_id, self.scope if scope is None else scope)
-
-
-class ServiceAuth(httpx2.Auth):
-    """Sends a token with every request of an HTTP client, and once more with another one after a 401.
-
-    >>> with httpx2.Client(auth=auth.auth()) as http:
-    ...     http.get("http://product-service:8001/api/v1/products")
-
-    Use such a client for services of the hub only: whoever gets the token can use it until it ends.
-    """
-
-    def __init__(self, client: ServiceAuthClient, *, company_id: int | None = None, scope: str | None = None) -> None:
-        self._client, self._company_id, self._scope = client, company_id, scope
-
-    def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """See `httpx2.Auth`.
-
-        Raises:
-            HubError: there is no token to be had.
-        """
-        token = self._client.token(company_id=self._company_id, scope=self._scope)
-        request.headers["Authorization"] = f"Bearer {token}"
-        response = yield request
-        if response.status_code == 401:
-            other = self._client.renewed(token, company_id=self._company_id, scope=self._scope)
-            if other is not None:
-                request.headers["Authorization"] = f"Bearer {other}"
-                yield request
