@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check lint bench bench-events chaos chaos-events lock
+.PHONY: help run test fuzz check lint bench bench-events bench-auth chaos chaos-events isolation lock
 
 help:  ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -45,11 +45,18 @@ bench: $(INSTALLED)  ## Measure the hub against its peers; takes some minutes an
 bench-events: $(INSTALLED)  ## Measure the event bus beside raw redis-py, FastStream and Celery; takes half an hour.
 	@exec $(BIN)/python -m benchmarks.events $(BENCH_ARGS)
 
+bench-auth: $(INSTALLED)  ## Measure tokens beside bare PyJWT, and what authentication and keeping companies apart cost.
+	@exec $(BIN)/python -m benchmarks.auth $(BENCH_ARGS)
+
 chaos: $(INSTALLED)  ## Kill, freeze and empty each part of a running hub, and count what is lost; takes some minutes.
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 chaos-events: $(INSTALLED)  ## Kill, freeze and cut everything around the event bus under load, and prove that nothing is lost; takes some minutes.
 	@exec $(BIN)/python -m tests.chaos_events $(CHAOS_ARGS)
+
+isolation: $(INSTALLED)  ## Send a hub 100,000 requests for three companies, then take each wall away and see that tests notice.
+	@$(BIN)/python -m tests.isolation
+	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m tests.isolation.walls
 
 lock: $(INSTALLED)  ## Compile requirements.in into requirements.txt.
 	$(BIN)/uv pip compile --quiet --no-header --annotation-style line --python-version 3.11 requirements.in -o requirements.txt

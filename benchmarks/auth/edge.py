@@ -1,10 +1,8 @@
-"""``python -m benchmarks.auth.edge``: what a token costs on the hot routes, beside an open hub that asks for none.
+"""What a token costs on the hot routes, beside an open hub that asks for none.
 
 Both are the same process of the hub, answering the same record; the figure is the one over the other.
 """
 
-import argparse
-import os
 import sys
 
 from benchmarks.report import Ratio, Reporter
@@ -58,23 +56,3 @@ def _compare(stage: Stage, reporter: Reporter, title: str, contestants: list[Con
     rows = list(stage.compete(contestants).values())
     ratio = Ratio("with a token ÷ without", rows[1].value / rows[0].value, target)
     reporter.table(title, rows, [ratio])
-
-
-def main() -> int:
-    """Measure, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.auth.edge", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON lines instead of tables")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of one round of load (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of each, taken in turn (default: %(default)s)")
-    options = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerpium.settings")
-    os.environ.setdefault("DEBUG", "1")
-    reporter = Reporter(as_json=options.json)
-    reporter.machine()
-    with Stage(seconds=options.seconds, rounds=options.rounds) as stage:
-        measure(stage, reporter)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
