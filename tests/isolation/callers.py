@@ -41,7 +41,7 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _operator(name: str, companies: list[int] | None) -> Client:
+def operator_of(name: str, companies: list[int] | None) -> Client:
     user = User.objects.create_superuser(name, password=name)
     Operator.objects.update_or_create(user=user, defaults={"companies": companies})
     client = Client(raise_request_exception=False)
@@ -71,7 +71,7 @@ MAKERS: Mapping[str, Callable[[], Caller]] = {
     "global": lambda: Caller(
         "global", frozenset({None}), "common-service", _bearer(token_for("common-service", companies=[]))
     ),
-    "operator of two": lambda: Caller("operator of two", OF_TWO, client=_operator("olga", [TWO])),
+    "operator of two": lambda: Caller("operator of two", OF_TWO, client=operator_of("olga", [TWO])),
 }  # fmt: skip
 
 

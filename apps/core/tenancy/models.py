@@ -146,6 +146,15 @@ class CompanyScoped(models.Model):
             value = getattr(value, name)
         return value  # type: ignore[no-any-return]  # a company's number, or None
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether the running code may write this row."""
+        try:
+            self.require_writable()
+        except NotFound:
+            return False
+        return True
+
     def require_writable(self) -> None:
         """Return when the running code may write this row.
 

@@ -110,7 +110,9 @@ class DeadLetterAdmin(Deciding, ReadOnlyModelAdmin):
             answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
             return answer
         page = pages.letter_page(letter) | {
-            "may_decide": self.has_decide_permission(request) and letter.state == DeadLetter.State.WAITING,
+            "may_decide": self.has_decide_permission(request)
+            and letter.state == DeadLetter.State.WAITING
+            and letter.is_writable,
             "ways": [
                 (verb, links.decide_url(name, ids=letter.pk, next=request.path))
                 for name, verb in VERBS.items()

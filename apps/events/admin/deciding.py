@@ -139,7 +139,7 @@ class Deciding:
     def _meant(self, request: HttpRequest) -> QuerySet[DeadLetter]:
         """Return the waiting letters that are meant: some by their ids, or all of a filter up to a newest one."""
         asked = request.GET
-        waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING)
+        waiting: QuerySet[DeadLetter] = DeadLetter.objects.writable().filter(state=DeadLetter.State.WAITING)
         if "all" not in asked:
             pks = [int(part) for part in asked.get("ids", "").split(",") if part.isdecimal() and len(part) < 19]
             return waiting.filter(pk__in=pks)

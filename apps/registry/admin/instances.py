@@ -72,7 +72,10 @@ class InstanceAdmin(operating.Operating, ReadOnlyModelAdmin):
             answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
             return answer
         page = pages.instance_page(instance, now=timezone.now())
-        page |= {"may_operate": self.has_operate_permission(request), "live_address": request.path}
+        page |= {
+            "may_operate": self.has_operate_permission(request) and instance.is_writable,
+            "live_address": request.path,
+        }
         return self.show_page(request, object_id, page)
 
     def instances_of(self, queryset: QuerySet[Any]) -> QuerySet[Instance]:

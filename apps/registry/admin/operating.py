@@ -124,7 +124,7 @@ class Operating:
         instances = _instances(request, chosen)
         back = _back(request)
         if not instances:
-            told = f"Nothing to do: what you chose has left, or {chosen.verb.lower()} was done already."
+            told = f"Nothing to do: it has left, is not yours to change, or {chosen.verb.lower()} was done already."
             self.message_user(request, told, messages.INFO)
             return HttpResponseRedirect(back)
         form = AskForm(chosen, request.POST or None)
@@ -176,7 +176,7 @@ def _ask_for(admin: Operating, request: HttpRequest, queryset: QuerySet[Any], *,
 def _instances(request: HttpRequest, operation: Operation) -> list[Instance]:
     text = request.POST.get("instances") or request.GET.get("instances", "")
     pks = [int(part) for part in text.split(",")[:MOST_AT_ONCE] if part.isdecimal() and len(part) < 19]
-    found = Instance.objects.filter(operation.wanted, pk__in=pks).select_related("service")
+    found = Instance.objects.writable().filter(operation.wanted, pk__in=pks).select_related("service")
     return list(found.order_by("service__name", "instance_id"))
 
 

@@ -72,7 +72,7 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Only what has left may be deleted, one at a time."""
-        gone = obj is not None and getattr(obj, "status", None) == Status.DEREGISTERED
+        gone = isinstance(obj, Service) and getattr(obj, "status", None) == Status.DEREGISTERED and obj.is_writable
         return gone and request.user.has_perm("registry.delete_service")
 
     def get_deleted_objects(
@@ -98,7 +98,10 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
             answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
             return answer
         page = pages.service_page(service, now=timezone.now())
-        page |= {"may_operate": self.has_operate_permission(request), "live_address": request.path}
+        page |= {
+            "may_operate": self.has_operate_permission(request) and service.is_writable,
+            "live_address": request.path,
+        }
         return self.show_page(request, object_id, page)
 
     def get_urls(self) -> list[URLPattern]:
@@ -111,7 +114,7 @@ class ServiceAdmin(operating.Operating, ReadOnlyModelAdmin):
         if not self.has_operate_permission(request):
             raise PermissionDenied
         service = self.get_object(request, unquote(object_id))
-        if service is None:
+        if service is None or not service.is_writable:
             return HttpResponseRedirect(links.services_url())
         notes = request.POST.get("notes", "").strip()
         if len(notes) > MOST_NOTES:
