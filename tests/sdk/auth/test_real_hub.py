@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apps.core.tenancy import system, use
+from apps.registry import sse
 from apps.registry.live import live
 from apps.serviceauth import services
 from apps.serviceauth.services.revoking import revoke_account
@@ -20,7 +21,7 @@ from tests.support.database import transactional_db
 from tests.support.server import serving
 from tests.support.wait import wait_until
 from xerpium_sdk.auth import InvalidToken, ServiceAuthClient, TokenVerifier
-from xerpium_sdk.registry import HubClient, NotAllowed, NotAuthenticated
+from xerpium_sdk.registry import Backoff, Catalog, HubClient, NotAllowed, NotAuthenticated, Registration
 
 __all__ = ["transactional_db"]
 
@@ -79,6 +80,29 @@ def test_what_the_hub_revokes_is_refused_by_who_never_asks_it_about_a_token(hub_
         revoke_account("orders", reason="test", actor="test", now=timezone.now())
         with pytest.raises(InvalidToken, match="revoked"):
             TokenVerifier(hub_url, "products", auth=own).verify(token)
+
+
+def test_a_catalogue_whose_token_is_revoked_comes_back_with_another_one(
+    hub_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.3)  # whenever it speaks, the hub looks whether it still may
+    orders, products = (accounts.key(accounts.account(name)) for name in ("orders", "products"))
+    reader = ServiceAuthClient(hub_url, "orders", orders)
+    writer = ServiceAuthClient(hub_url, "products", products)
+    with (
+        HubClient(hub_url, auth=reader) as hub,
+        HubClient(hub_url, auth=writer) as other,
+        Catalog(hub, ready_timeout=10, backoff=Backoff(base=0.1, cap=0.3)) as catalog,
+    ):
+        assert catalog.ready
+        token = reader.token()
+        revoke_account("orders", reason="test", actor="test", now=timezone.now())
+        wait_until(
+            lambda: reader.token() != token, timeout=20, description="another token, which only the stream asks for"
+        )
+        wait_until(lambda: reader.token() != token, timeout=20, description="another token, for the stream")
+        other.register(Registration(name="products", version="1.0.0", host="127.0.0.1", port=21_001))
+        wait_until(lambda: catalog.get("products"), timeout=20, description="what was registered after that")
 
 
 def test_ten_rotations_under_load_without_a_failed_call(hub_url: str, tmp_path: Path) -> None:
