@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.core import redis
+from apps.core.tenancy import Scope, company, current, global_rows, system
 from apps.events import consuming, discovery, services
 from apps.events.management.commands import consume_events
 from apps.events.models import DeadLetter, JournalEntry
@@ -34,6 +35,30 @@ def consume(**options: Any) -> str:
     out = StringIO()
     call_command("consume_events", "--once", stdout=out, **options)
     return out.getvalue()
+
+
+def test_handlers_run_in_the_company_of_each_event_and_copiers_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Scope | None] = []
+    handlers = {"company_created": lambda event: found.append(current())}
+    copied = Subscription(group="hub-copies", copier=lambda entries: found.append(current()))
+    mine = {"hub-mine": Subscription(group="hub-mine", handlers=handlers), "hub-copies": copied}
+    monkeypatch.setattr(consume_events, "discover_subscriptions", lambda: mine)
+    publish(1, company_id="7")
+    publish(2, company_id="")
+    consume(group=["hub-mine"])
+    assert sorted(found, key=repr) == sorted([company(7), global_rows()], key=repr)
+    found.clear()
+    consume(group=["hub-copies"])
+    assert found == [system("copy entries for hub-copies")]
+
+
+def test_a_handler_that_would_run_after_its_context_is_refused() -> None:
+    async def handle(event: object) -> None: ...
+
+    with pytest.raises(TypeError, match="plain functions"):
+        consuming.make_consumer(
+            Subscription(group="hub-later", handlers={"user_login": handle}), redis.blocking_client(), workers=1
+        )
 
 
 def test_once_handles_what_is_there_and_stops() -> None:

@@ -13,9 +13,11 @@ from django.db import connection
 from django.db.utils import OperationalError
 from django.utils import timezone
 
+from apps.core.tenancy import company, use
 from apps.events import partitions, services
 from apps.events.journal import Journal
 from apps.events.models import EventTypeHour, JournalEntry
+from apps.events.selectors import event_types
 from apps.events.services import retention
 from tests.events.received import event, received
 from tests.support.database import database_away
@@ -145,6 +147,14 @@ def test_counts_by_hour_tell_of_each_event_once() -> None:
     write(event(5, "user_login"), now=NOW + dt.timedelta(minutes=60))
     hours = EventTypeHour.objects.order_by("event_type", "hour").values_list("event_type", "hour__hour", "count")
     assert list(hours) == [("product_created", 12, 2), ("user_login", 12, 2), ("user_login", 13, 1)]
+
+
+def test_each_company_has_counts_of_its_own_and_nobody_those_of_what_cannot_be_read() -> None:
+    theirs = [event(number, company_id=of) for number, of in enumerate(("1", "1", "2", ""), start=1)]
+    write(*theirs, event(9, company_id="", entity_id="none"), event(10, company_id="1", entity_id="none"))
+    assert dict(EventTypeHour.objects.values_list("company_id", "count")) == {1: 3, 2: 1, None: 1}
+    with use(company(2)):
+        assert {view.event_type: view.count_24h for view in event_types(now=NOW)}["product_created"] == 2
 
 
 @pytest.mark.parametrize(
