@@ -146,7 +146,7 @@ def _wait(process: psutil.Process, done: Callable[[], int], enough: int) -> int:
 
 
 def _database(stage: Stage) -> "psycopg.Connection[tuple[int]]":
-    return psycopg.connect(stage.environment["DATABASE_URL"], autocommit=True)
+    return psycopg.connect(stage.environment["DATABASE_URL"], autocommit=True, options="-c xerpium.scope=everything")
 
 
 def _count(database: "psycopg.Connection[tuple[int]]", table: str) -> int:

@@ -159,7 +159,9 @@ def _run(stage: Stage, events: int, rate: float, tell: Callable[[str], None]) ->
         published = publisher.wait()["told"]
         handled = consumer.wait()["told"]
         seconds = time.monotonic() - started
-        with psycopg.connect(stage.environment["DATABASE_URL"], autocommit=True) as database:
+        with psycopg.connect(
+            stage.environment["DATABASE_URL"], autocommit=True, options="-c xerpium.scope=everything"
+        ) as database:
             _until(lambda: _number(database, _JOURNALLED) >= events, CATCH_UP_SECONDS, "the journal")
             _until(lambda: _number(database, _DEAD) >= ledger.fatal(events), 60, "the dead letters")
             _until(lambda: client.xlen(STREAM_EVENTS) <= SHORT, TRIM_SECONDS, "trimming")
@@ -214,7 +216,9 @@ def _watch(
     samples, longest = Samples(), 0
     begun = time.monotonic()
     pause = max(1.0, events / rate / 120)
-    with psycopg.connect(stage.environment["DATABASE_URL"], autocommit=True) as database:
+    with psycopg.connect(
+        stage.environment["DATABASE_URL"], autocommit=True, options="-c xerpium.scope=everything"
+    ) as database:
         while True:
             time.sleep(pause)
             groups = {group["name"].decode(): group for group in client.xinfo_groups(STREAM_EVENTS)}

@@ -14,7 +14,7 @@ import psutil
 
 from apps.core.engines import Engine, Redis
 from apps.core.engines.base import as_stand_in, bound_to_parent
-from apps.core.engines.postgres import ROLE
+from apps.core.engines.postgres import OWNER
 from tests.support.running_hub import ROOT
 from tests.support.wait import wait_until
 
@@ -22,7 +22,7 @@ ENGINE_SECONDS = 60
 STOP_SECONDS = 30
 PAUSE_SECONDS = (0.05, 0.8)
 TAIL_BYTES = 2000
-SESSION = f"postgres: {ROLE} "
+SESSION = f"postgres: {OWNER}"  # and whose name begins so: the role with which the hub works
 """How the title of a process of PostgreSQL begins that serves a client."""
 
 

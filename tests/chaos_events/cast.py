@@ -50,7 +50,8 @@ class World:
     Attributes:
         directory: everything that is written: ledger, logs, data of the engines.
         redis_url: Redis itself, for who judges; ``proxied_url`` is what everybody else knows.
-        database_url: the hub's database; ``service_url`` the one of the service.
+        database_url: the hub's database; ``owner_url`` the same as the owner of its tables, ``service_url`` the one of
+            the service, which owns all that is there.
         hub_port: where the hub's web server listens.
         roles: who takes part; everybody, but for who looks for the cause of a finding.
     """
@@ -61,6 +62,7 @@ class World:
     redis_url: str
     proxied_url: str
     database_url: str
+    owner_url: str
     service_url: str
     hub_port: int
     roles: frozenset[str]
@@ -107,7 +109,7 @@ def stage(directory: Path, roles: frozenset[str] = frozenset(ROLES)) -> Iterator
         try:
             company.engage_engine(postgres)
             company.engage_engine(redis)
-            parts = urlsplit(postgres.url)
+            parts = urlsplit(postgres.owner_url)
             world = World(
                 directory,
                 company,
@@ -115,6 +117,7 @@ def stage(directory: Path, roles: frozenset[str] = frozenset(ROLES)) -> Iterator
                 redis.url,
                 f"redis://:{PASSWORD}@{HOST}:{proxy.port}/0",
                 postgres.url,
+                postgres.owner_url,
                 urlunsplit(parts._replace(path=f"/{SERVICE_DATABASE}")),
                 free_port(),
                 roles,
@@ -126,9 +129,9 @@ def stage(directory: Path, roles: frozenset[str] = frozenset(ROLES)) -> Iterator
 
 
 def _prepare(world: World) -> None:
-    with psycopg.connect(world.database_url, autocommit=True) as connection:
+    with psycopg.connect(world.owner_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {SERVICE_DATABASE}")
-    hub = world.environment(HUB_ADMIN_PASSWORD=secrets.token_urlsafe(12))
+    hub = world.environment(HUB_ADMIN_PASSWORD=secrets.token_urlsafe(12), DATABASE_MIGRATION_URL=world.owner_url)
     commands = [([sys.executable, "manage.py", "preparehub"], hub)]
     if world.roles & OF_THE_SERVICE:
         migrate = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]

@@ -118,7 +118,10 @@ def gather(
     world: World, streams: Streams, *, faults: Sequence[tuple[int, int]], waiting: Sequence[str], leaks: Sequence[str]
 ) -> Evidence:
     """Return all that the judge needs. Everybody has to have stopped but the engines."""
-    with psycopg.connect(world.database_url) as hub, psycopg.connect(world.service_url) as service:
+    with (
+        psycopg.connect(world.database_url, options="-c xerpium.scope=everything") as hub,
+        psycopg.connect(world.service_url) as service,
+    ):
         groups = [
             Group(kind, kind in ORDERED, read_handlings(world.ledger, kind), _letters(hub, streams, kind))
             for kind in CONSUMERS
@@ -146,7 +149,7 @@ def unsent(world: World) -> list[str]:
         ("service-relay", world.service_url, _UNSENT_BY_SERVICE),
     ):
         if role in world.roles:
-            with psycopg.connect(url) as connection:
+            with psycopg.connect(url, options="-c xerpium.scope=everything") as connection:
                 if count := _one(connection, query):
                     found.append(f"{count:,} events that {role} has not sent")
     return found

@@ -18,6 +18,7 @@ def main() -> None:
     from django.db import close_old_connections
 
     from apps.core.loop import OUTAGES, StopFlag
+    from apps.core.tenancy import system, use
     from apps.events.services.keeping import streams_look, streams_trim
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
@@ -27,8 +28,9 @@ def main() -> None:
     total = 0
     while not stopping.wait(PAUSE_SECONDS):
         try:
-            streams_look(now=datetime.now(UTC))
-            total += streams_trim(now=datetime.now(UTC))
+            with use(system("look after the streams")):
+                streams_look(now=datetime.now(UTC))
+                total += streams_trim(now=datetime.now(UTC))
         except OUTAGES as error:
             logger.info("%s: %s", type(error).__name__, " ".join(str(error).split())[:200])
         finally:

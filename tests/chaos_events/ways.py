@@ -148,10 +148,11 @@ class HubOutbox(Envelopes):
         """See `Way`."""
         from django.db import close_old_connections, transaction
 
+        from apps.core.tenancy import system, use
         from apps.events.services import publish
 
         try:
-            with transaction.atomic():
+            with use(system("publish as the hub")), transaction.atomic():
                 for envelope in batch:
                     publish(envelope, stream=stream_of(envelope.event_type))
         finally:

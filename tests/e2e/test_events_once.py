@@ -11,7 +11,7 @@ import redis
 
 from apps.events.models import DeadLetter, JournalEntry, Verdict
 from tests.chaos_events.events import CUSTOM, junk
-from tests.support.database import database_url, transactional_db
+from tests.support.database import application_url, transactional_db
 from tests.support.running_hub import ROOT
 from xerpium_sdk.events import Envelope
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM
@@ -41,7 +41,7 @@ def prepare(bus: Any) -> None:
 
 def consume_once() -> str:
     """Run the command in a process of its own and return what it said at its end."""
-    environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "1"}
+    environment = os.environ | {"DATABASE_URL": application_url(), "DEBUG": "1"}
     command = [sys.executable, "manage.py", "consume_events", "--once"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 0, done.stderr
