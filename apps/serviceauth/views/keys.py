@@ -36,7 +36,7 @@ class ReportLeakView(HubView):
         needed: holding the key is enough. Whoever holds a key may also know whether it is one of this hub.
         """
         source = limits.source_of(request)
-        limits.hit("leak-reports", REPORTS_A_MINUTE, source)
+        limits.hit("leak-reports", REPORTS_A_MINUTE, limits.neighbourhood(source))
         values = LeakReportSerializer.read(request.data)
         key = services.key_report_leak(text=values["service_key"].strip(), source=source, now=timezone.now())
         return Response(
