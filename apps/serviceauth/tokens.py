@@ -6,6 +6,7 @@ header's.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from jwt import PyJWK
 
@@ -40,6 +41,10 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Claims(credentials.Claims):
     """What a token says."""
+
+    def told(self) -> dict[str, Any]:
+        """Return what whoever asks about it is told: all but what revocations go by, which is the hub's business."""
+        return {name: value for name, value in self.to_json().items() if name not in ("account", "rests_on")}
 
     def principal(self) -> Principal:
         """Return who brings this token."""

@@ -19,10 +19,10 @@ from jwt import PyJWK
 
 from apps.core.errors import Unavailable
 from apps.core.tenancy import system, use
-from apps.serviceauth.matching import is_name_of
 from apps.serviceauth.models import Revocation, SigningKey
 from apps.serviceauth.signing import CannotUnseal, PrivateKey, unseal
 from apps.serviceauth.tokens import Claims
+from xerpium_sdk.wire.credentials import revocable
 
 __all__ = ["FRESH_SECONDS", "Signer", "Trust", "TrustStore", "trust"]
 
@@ -64,22 +64,10 @@ class Trust:
         return max(good, key=lambda one: one.since, default=None)
 
     def is_void(self, claims: Claims) -> bool:
-        """Whether a token, its key, its account, a service that acts with it, or its person was revoked."""
+        """Whether a token, its key, its account, its person, or what it was exchanged for was revoked."""
         if not self.void:
             return False
-        asked = [(Revocation.TOKEN, claims.token_id), (Revocation.ACCOUNT, claims.account)]
-        if claims.key_id is not None:
-            asked.append((Revocation.KEY, claims.key_id))
-        if claims.user_id is not None:
-            asked.append((Revocation.USER, str(claims.user_id)))
-        if any(claims.issued_at <= self.void[one] for one in asked if one in self.void):
-            return True
-        # Of the services further away only the name is known, and an account may be one of many names.
-        return bool(claims.actors) and any(
-            kind == Revocation.ACCOUNT and claims.issued_at <= until and is_name_of(name, subject)
-            for (kind, subject), until in self.void.items()
-            for name in claims.actors
-        )
+        return any(claims.issued_at <= self.void[one] for one in revocable(claims) if one in self.void)
 
 
 class TrustStore:

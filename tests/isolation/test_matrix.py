@@ -181,7 +181,7 @@ def test_the_world_has_something_to_leak(world: dict[int | None, Things]) -> Non
     """The matrix proves nothing unless an operator of all companies sees every canary."""
     from django.test import Client
 
-    client = callers._operator("everyone", None)
+    client = callers.operator_of("everyone", None)
     seen = ""
     with use(system("tests")):
         caller = Caller("everyone", frozenset(COMPANIES), client=client)

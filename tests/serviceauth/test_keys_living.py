@@ -7,7 +7,7 @@ import pytest
 
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import AuditEntry
-from apps.core.tenancy import system, use
+from apps.core.tenancy import company, system, use
 from apps.serviceauth import services
 from apps.serviceauth.errors import BadCredentials
 from apps.serviceauth.keys import new_key
@@ -220,3 +220,15 @@ def test_the_task_does_it_without_anybodys_context() -> None:
     text = key(account(), now=NOON)  # years ago
     assert disable_idle_keys() == 1
     assert key_row(text).disabled_at is not None
+
+
+def test_an_operator_of_the_company_sees_what_became_void_with_its_keys() -> None:
+    mine = account(companies=[7])
+    text = key(mine, now=NOON)
+    key_id = key_row(text).key_id
+    disabled(text)
+    with use(system("test")):
+        services.account_disable(account=mine, actor="anna", now=NOON)
+    with use(company(7)):
+        seen = AuditEntry.objects.filter(action__endswith="_revoked").order_by("pk")
+        assert list(seen.values_list("action", "object_id")) == [("key_revoked", key_id), ("account_revoked", "orders")]

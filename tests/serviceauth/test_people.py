@@ -77,7 +77,8 @@ def test_the_news_of_one_company_takes_nothing_that_another_gave() -> None:
     deleted(company_id=2)
 
     assert held(5) == [None, 3]
-    assert Revocation.objects.filter(subject="5").exists()
+    assert list(Revocation.objects.values_list("kind", "subject")) == [("user", "5@2")]
+    assert trail("user")[0][2] == 2
 
 
 @pytest.mark.parametrize(

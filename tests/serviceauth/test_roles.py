@@ -142,7 +142,7 @@ def test_who_loses_something_loses_the_tokens_that_say_otherwise() -> None:
     role("clerk", ("a.*", "b.c"), role=of)
     assert revoked() == ["5", "6"]
     role_unassign(assignment=given, actor="test", now=timezone.now())
-    assert revoked() == ["6"]
+    assert revoked() == ["6@2"]
     assert role_delete(role=of, actor="test", now=timezone.now()) == 1
     assert revoked() == ["5"]
     assert permissions_of(5, 2) == ()

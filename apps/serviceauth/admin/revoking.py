@@ -8,6 +8,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWid
 
 from apps.serviceauth import services
 from apps.serviceauth.models import Revocation, ServiceAccount, ServiceKey
+from apps.serviceauth.services.granting import single_company
 from apps.serviceauth.services.keys import is_live
 from apps.serviceauth.tokens import Claims
 from apps.serviceauth.verifying import InvalidToken, claims_of
@@ -73,12 +74,13 @@ class RevokeForm(forms.Form):
             services.revoke_token(found, **because)
             return f"The token {found.token_id} of {found.client_id} is void."
         if isinstance(found, ServiceKey):
-            services.revoke_key(found.key_id, is_over=not is_live(found, now), **because)
+            company_id = single_company(found.account)
+            services.revoke_key(found.key_id, is_over=not is_live(found, now), company_id=company_id, **because)
             return f"What the key {found.key_id} has got until now is void; the key itself stays as it is."
         if kind == Revocation.USER:
             services.revoke_user(found, **because)
             return f"Everything that acts for person {found} is void; new tokens are good."
-        services.revoke_account(found.name, **because)
+        services.revoke_account(found.name, company_id=single_company(found), **because)
         return f"What {found.name} has got until now is void; it gets new tokens with its keys."
 
     def _account(self, text: str) -> ServiceAccount:

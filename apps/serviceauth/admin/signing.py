@@ -1,5 +1,6 @@
 """Signing keys and revocations: what there is, drawn over time, and the few things that an operator does to them."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -155,7 +156,8 @@ class RevocationAdmin(HubWide, ReadOnlyModelAdmin):
     @admin.display(description="Issued before")
     def issued_before_shown(self, row: Revocation) -> SafeString | str:
         """Which of them."""
-        return "any time" if row.issued_before >= row.expires_at else ago_html(row.issued_before, timezone.now())
+        is_over = row.kind == Revocation.TOKEN or row.issued_before > row.created_at + dt.timedelta(minutes=1)
+        return "any time" if is_over else ago_html(row.issued_before, timezone.now())
 
     @admin.display(description="By")
     def by(self, row: Revocation) -> str:

@@ -96,7 +96,8 @@ class RevocationSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(choices=["token", "key", "account", "user"])
     mark = serializers.CharField(
-        help_text="SHA-256 (hex) of the kind, a NUL, and the token's `jti`, `key_id`, `account` or `user_id`."
+        help_text="SHA-256 (hex) of the kind, a NUL, and the token's `jti`, `key_id`, `account` or `user_id` (this also"
+        " with `@` and its `company_id`), or what stands in `rests_on` as `kind:value`."
     )
     issued_before = serializers.DateTimeField(help_text="Tokens issued up to this moment are void.")
 

@@ -13,7 +13,7 @@ from apps.core.tenancy import Companies
 from apps.serviceauth.grants import Giver, companies_faults, is_within, scope_faults
 from apps.serviceauth.matching import is_account_name
 from apps.serviceauth.models import ServiceAccount
-from apps.serviceauth.services.granting import companies_of, giver, locked, record, told_companies
+from apps.serviceauth.services.granting import companies_of, giver, locked, record, single_company, told_companies
 from apps.serviceauth.services.revoking import revoke_account
 
 __all__ = ["account_create", "account_disable", "account_enable", "account_update"]
@@ -104,7 +104,8 @@ def account_update(*, account: ServiceAccount, actor: str, **changes: Any) -> Se
         told = sorted(name for name in after if after[name] != before[name])
         record("account_changed", found, before={n: before[n] for n in told}, after={n: after[n] for n in told})
     if _is_less(before, after):
-        revoke_account(found.name, reason="its rights were narrowed", actor=actor, now=timezone.now())
+        reason = "its rights were narrowed"
+        revoke_account(found.name, reason=reason, actor=actor, now=timezone.now(), company_id=single_company(found))
     return found
 
 
@@ -117,7 +118,8 @@ def account_disable(*, account: ServiceAccount, actor: str, now: dt.datetime, re
     found.is_active = False
     found.save(update_fields=["is_active"])
     record("account_disabled", found, before={"is_active": True}, after={"is_active": False, "reason": reason})
-    revoke_account(found.name, reason=reason or "the account was disabled", actor=actor, now=now)
+    reason = reason or "the account was disabled"
+    revoke_account(found.name, reason=reason, actor=actor, now=now, company_id=single_company(found))
     return True
 
 

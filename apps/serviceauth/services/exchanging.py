@@ -23,6 +23,7 @@ from apps.serviceauth.services.issuing import Issued, TargetRefused, audience_of
 from apps.serviceauth.tokens import AUDIENCE, MOST_ACTORS, USER_PREFIX, Claims
 from apps.serviceauth.trust import trust
 from apps.serviceauth.verifying import InvalidToken, claims_of
+from xerpium_sdk.wire.credentials import revocable
 
 __all__ = ["ACCESS_TOKEN", "JWT", "LONGEST_SECONDS", "SUBJECT_TYPES", "token_exchange"]
 
@@ -47,10 +48,12 @@ class _Subject:
     user_id: int
     companies: frozenset[int] | None
     trusted_for: Companies
+    issued_at: int
     expires_at: int
     scopes: frozenset[str] | None = None
     permissions: tuple[str, ...] | None = None
     actors: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] = ()
 
 
 def token_exchange(
@@ -86,10 +89,11 @@ def token_exchange(
     try:
         subject = _subject(service, subject_token, subject_type, now)
         actors = _chain(service.service_name, subject.actors)
+        company = _company(service, subject, company_id)
+        _require_person(subject, company)
     except SubjectRefused as error:
         _log.warning("subject_token_refused", service_name=service.service_name, reason=error.reason)
         raise
-    company = _company(service, subject, company_id)
     begins = int(now.timestamp())
     claims = Claims(
         issuer=settings.HUB_PUBLIC_URL,
@@ -109,6 +113,7 @@ def token_exchange(
         permissions=_permissions(subject, company),
         key_id=service.key.key_id,
         actors=actors,
+        rests_on=subject.rests_on,
     )
     _log.info("token_exchanged", actors=actors, user_id=subject.user_id, company_id=company)
     return sign(claims, now)
@@ -122,10 +127,7 @@ def _subject(service: Authenticated, token: str, kind: str, now: dt.datetime) ->
     if trusted is None:
         raise SubjectRefused("an issuer that is not trusted")
     found = foreign_of(token, trusted, issuer_keys, now=now.timestamp())
-    revoked_until = trust.fresh().void.get((Revocation.USER, str(found.user_id)))
-    if revoked_until is not None and found.issued_at <= revoked_until:
-        raise SubjectRefused("the person was revoked")
-    return _Subject(found.user_id, found.companies, found.trusted_for, found.expires_at)
+    return _Subject(found.user_id, found.companies, found.trusted_for, found.issued_at, found.expires_at)
 
 
 def _of_hub(service: Authenticated, token: str, kind: str, now: dt.datetime) -> _Subject:
@@ -145,10 +147,12 @@ def _of_hub(service: Authenticated, token: str, kind: str, now: dt.datetime) -> 
         claims.user_id,
         None if named == "*" else frozenset(named),
         "*",
+        claims.issued_at,
         claims.expires_at,
         frozenset(claims.scopes),
         claims.permissions,
         claims.actors,
+        tuple(f"{kind}:{subject}" for kind, subject in revocable(claims) if kind != Revocation.USER),
     )
 
 
@@ -159,6 +163,14 @@ def _chain(service: str, actors: tuple[str, ...]) -> tuple[str, ...]:
     if len(actors) >= MOST_ACTORS:
         raise SubjectRefused("too many actors", f"{len(actors)} services act in it already, one behind the other.")
     return (service, *actors)
+
+
+def _require_person(subject: _Subject, company: int) -> None:
+    """Refuse a person who was revoked, everywhere or in this company; tokens of other issuers show it only here."""
+    void = trust.fresh().void
+    for name in (str(subject.user_id), f"{subject.user_id}@{company}"):
+        if subject.issued_at <= void.get((Revocation.USER, name), -1):
+            raise SubjectRefused("the person was revoked")
 
 
 def _company(service: Authenticated, subject: _Subject, asked: int | None) -> int:

@@ -12,7 +12,7 @@ from apps.core.tenancy.models import required_scope
 from apps.serviceauth.grants import Giver
 from apps.serviceauth.models import ServiceAccount
 
-__all__ = ["companies_of", "giver", "handing_on_faults", "locked", "record", "told_companies"]
+__all__ = ["companies_of", "giver", "handing_on_faults", "locked", "record", "single_company", "told_companies"]
 
 
 def giver() -> Giver:
@@ -77,6 +77,10 @@ def record(
 
     An account of several companies, of all or of none is not any single company's: operators of all see its entries.
     """
-    single = account.companies[0] if len(account.companies) == 1 and not account.all_companies else None
     kind, name = ("service_key", key_id) if key_id else ("service_account", account.name)
-    audit.record(action, kind, name, company_id=single, before=before, after=after)
+    audit.record(action, kind, name, company_id=single_company(account), before=before, after=after)
+
+
+def single_company(account: ServiceAccount) -> int | None:
+    """Return the one company that an account is about; None when it is not a single one."""
+    return account.companies[0] if len(account.companies) == 1 and not account.all_companies else None

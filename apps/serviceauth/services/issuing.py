@@ -218,7 +218,7 @@ def user_claims(
         token_id=secrets.token_urlsafe(16),
         scopes=tuple(sorted(scopes)),
         companies=(company_id,),
-        account=CONSOLE,
+        account=f"hub:{CONSOLE}",  # which no service's account can be called
         service_name=None,
         company_id=company_id,
         user_id=user_id,

@@ -22,6 +22,7 @@ from apps.serviceauth.services.granting import (
     handing_on_faults,
     locked,
     record,
+    single_company,
     told_companies,
 )
 from apps.serviceauth.services.revoking import revoke_key
@@ -140,7 +141,8 @@ def key_rotate(*, key: ServiceKey, overlap: dt.timedelta | None, actor: str, now
     old.save(update_fields=["expires_at", "replaced_at", "replaced_by", "ends_when_replaced_in_use"])
     record("key_replaced", account, key_id=old.key_id, before=before, after=_told(old))
     if overlap == OVERLAPS[0]:
-        revoke_key(old.key_id, reason="the key was replaced", actor=actor, now=now)
+        reason = "the key was replaced"
+        revoke_key(old.key_id, reason=reason, actor=actor, now=now, company_id=single_company(account))
     return text
 
 
@@ -163,7 +165,7 @@ def key_disable(*, key: ServiceKey, reason: str, actor: str, now: dt.datetime) -
         before={"disabled": False},
         after={"disabled": True, "reason": reason},
     )
-    revoke_key(key.key_id, reason=reason, actor=actor, now=now)
+    revoke_key(key.key_id, reason=reason, actor=actor, now=now, company_id=single_company(key.account))
     return True
 
 

@@ -16,8 +16,8 @@ def user_forget(*, user_id: int, company_id: int | None, reason: str, actor: str
     """Take a person's rights: roles, tokens that act for them, and their way into the console.
 
     Whoever speaks for one company takes nothing that another gave: with ``company_id`` only the roles given there go,
-    and only an operator of no other company is switched off. Tokens are revoked in any case; who is still there gets
-    new ones. Superusers stay: no event may lock the last of them out of the hub.
+    and only an operator of no other company is switched off. So with the tokens: those in that company are revoked; who
+    is still there gets new ones. Superusers stay: no event may lock the last of them out of the hub.
 
     Once a person is gone, doing it again revokes again and finds nothing else to take.
 
@@ -40,7 +40,7 @@ def user_forget(*, user_id: int, company_id: int | None, reason: str, actor: str
         after = {"reason": reason}
         audit.record("role_taken", "person", user_id, company_id=one.company_id, before=before, after=after)
     RoleAssignment.objects.filter(pk__in=[one.pk for one in roles]).delete()
-    revoke_user(user_id, reason=reason, actor=actor, now=now)
+    revoke_user(user_id, reason=reason, actor=actor, now=now, company_id=company_id)
     _switch_off(user_id, company_id, reason)
     return len(roles)
 

@@ -74,7 +74,7 @@ def role_save(
         raise Conflict(f"There is a role “{found.name}” of {where} already.", code="name_taken") from error
     _record("role_changed" if role else "role_created", found, before=before, after=_told(found))
     if lost:
-        _revoke(_holders(found), f"role {found.name} lost permissions", actor, now)
+        _revoke(_holders(found), f"role {found.name} lost permissions", actor, now, found.company_id)
     return found
 
 
@@ -89,7 +89,7 @@ def role_delete(*, role: Role, actor: str, now: dt.datetime) -> int:
     holders = _holders(found)
     _record("role_deleted", found, before=_told(found) | {"held_by": holders[:100], "holders": len(holders)})
     found.delete()
-    _revoke(holders, f"role {found.name} was deleted", actor, now)
+    _revoke(holders, f"role {found.name} was deleted", actor, now, found.company_id)
     return len(holders)
 
 
@@ -132,7 +132,7 @@ def role_unassign(*, assignment: RoleAssignment, actor: str, now: dt.datetime) -
     found.require_writable()
     _record_assignment("role_taken", found, before=_told_assignment(found))
     found.delete()
-    _revoke([found.user_id], f"role {found.role.name} was taken away", actor, now)
+    _revoke([found.user_id], f"role {found.role.name} was taken away", actor, now, found.company_id)
     return True
 
 
@@ -176,9 +176,10 @@ def _holders(role: Role) -> list[int]:
     return list(people.distinct())
 
 
-def _revoke(people: Iterable[int], reason: str, actor: str, now: dt.datetime) -> None:
+def _revoke(people: Iterable[int], reason: str, actor: str, now: dt.datetime, company_id: int | None) -> None:
+    """Void what people have that says otherwise: in the one company where it counted, None is in all of them."""
     for user_id in list(people)[:MOST_REVOKED]:
-        revoke_user(user_id, reason=reason, actor=actor, now=now)
+        revoke_user(user_id, reason=reason, actor=actor, now=now, company_id=company_id)
 
 
 def _company_faults(company_id: int | None) -> list[FieldError]:

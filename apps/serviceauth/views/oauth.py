@@ -5,6 +5,7 @@ these RFCs, which find them by ``/.well-known/oauth-authorization-server``. The 
 documents, unknown fields refused, ``Idempotency-Key``) are not theirs; docs/auth.md says what this hub adds.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -129,8 +130,9 @@ class TokenView(OAuthView):
 
     def post(self, request: Request) -> Response:
         """Get a token."""
-        form = self.form(request)
-        grants: dict[str, Callable[[Authenticated, Form], Response]] = {
+        # Before what the client may do is looked up: a revocation between then and now has to be later than the token.
+        form, now = self.form(request), timezone.now()
+        grants: dict[str, Callable[[Authenticated, Form, dt.datetime], Response]] = {
             CLIENT_CREDENTIALS: self._client_credentials,
             TOKEN_EXCHANGE: self._exchange,
         }
@@ -140,19 +142,19 @@ class TokenView(OAuthView):
             raise OAuthFault("invalid_request", "The parameter grant_type is missing.")
         if name not in grants:
             raise OAuthFault("unsupported_grant_type", f"There are {' and '.join(grants)}.")
-        return grants[name](client, form)
+        return grants[name](client, form, now)
 
-    def _client_credentials(self, client: Authenticated, form: Form) -> Response:
+    def _client_credentials(self, client: Authenticated, form: Form, now: dt.datetime) -> Response:
         issued = token_issue(
             service=client,
-            now=timezone.now(),
+            now=now,
             company_id=company_number(form),
             scope=form.get("scope"),
             resource=form.get("resource"),
         )
         return _answer(issued)
 
-    def _exchange(self, client: Authenticated, form: Form) -> Response:
+    def _exchange(self, client: Authenticated, form: Form, now: dt.datetime) -> Response:
         kind, wanted = form.get("subject_token_type"), form.get("requested_token_type", ACCESS_TOKEN)
         if "subject_token" not in form or kind is None:
             raise OAuthFault("invalid_request", "subject_token and subject_token_type are both needed.")
@@ -166,7 +168,7 @@ class TokenView(OAuthView):
             service=client,
             subject_token=form["subject_token"],
             subject_type=kind,
-            now=timezone.now(),
+            now=now,
             company_id=company_number(form),
             scope=form.get("scope"),
             resource=the_only(form, "resource", "audience"),
@@ -185,8 +187,8 @@ class IntrospectView(OAuthView):
         if claims is None or not (AUDIENCE in claims.audience or caller in (claims.client_id, *claims.audience)):
             return Response({"active": False}, headers=_NO_STORE)
         person = None if claims.user_id is None else claims.subject
-        said = {"active": True, "token_type": "Bearer", "username": person, **claims.to_json()}
-        return Response({name: value for name, value in said.items() if name != "account"}, headers=_NO_STORE)
+        said = {"active": True, "token_type": "Bearer", "username": person, **claims.told()}
+        return Response(said, headers=_NO_STORE)
 
     def _caller(self, request: Request, form: Form) -> str:
         """Return who asks, which is a service with its key, or whoever has a token with the scope.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -234,15 +235,18 @@ def refused(verifier: TokenVerifier, token: str) -> bool:
         ("key", "test"),
         ("user", "42"),
         ("token", ""),
+        ("user", "42@1"),
         ("account", "crm-*"),
-        ("account", "crm-web"),
+        ("key", "k9"),
+        ("token", "j9"),
     ],
-    ids=["account", "key", "person", "token", "account of many names further away", "account further away"],
+    ids=["account", "key", "person", "token", "person there", "account further away", "key further away", "subject"],
 )
 def test_what_is_revoked_counts_within_a_minute(
     kind: Any, subject: str, issuer: TestIssuer, verifier: TokenVerifier, clock: Clock
 ) -> None:
     claims = issuer.claims("orders", company_id=1, user_id=42, actors=["orders", "crm-web"])
+    claims = replace(claims, rests_on=("account:crm-*", "key:k9", "token:j9"))
     token, other = issuer.sign(claims.to_json()), issuer.token("stock", user_id=43)
     verifier.verify(token)
     verifier.verify(other)

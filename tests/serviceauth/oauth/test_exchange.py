@@ -1,6 +1,7 @@
 """Token exchange (RFC 8693): what comes out is never more than what went in, and never of nobody."""
 
 import datetime as dt
+import time
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from django.utils import timezone
 
 from apps.core.scopes import DEFAULT_SCOPES
 from apps.core.tenancy import system, use
+from apps.serviceauth.services.accounts import account_disable
+from apps.serviceauth.services.authenticating import authenticate_key
 from apps.serviceauth.services.exchanging import ACCESS_TOKEN, JWT, LONGEST_SECONDS
 from apps.serviceauth.services.keys import key_disable
-from apps.serviceauth.services.revoking import revoke_account, revoke_user
+from apps.serviceauth.services.revoking import revoke_account, revoke_token, revoke_user
 from apps.serviceauth.tokens import MOST_ACTORS
 from apps.serviceauth.verifying import claims_of, verify
 from tests.serviceauth.oauth.asking import Service, acting, error_of, person, role
@@ -173,6 +176,38 @@ def test_a_chain_is_as_good_as_its_weakest_link(orders: Service) -> None:
     with use(system("tests")):
         revoke_account("orders", reason="stolen", actor="tests", now=timezone.now())
     assert Service("shop").introspected(through) == {"active": False}
+
+
+def test_what_was_exchanged_ends_with_a_key_in_the_middle_and_with_its_subject(orders: Service) -> None:
+    mine = person()
+    first = orders.exchange(mine).json()["access_token"]
+    second = acting("billing").exchange(first).json()["access_token"]
+    another = acting("mail").exchange(orders.exchange(person()).json()["access_token"]).json()["access_token"]
+    with use(system("tests")):
+        revoke_token(claims_of(mine), reason="pasted somewhere", actor="tests", now=timezone.now())
+    shop = Service("shop")
+    assert [shop.introspected(one)["active"] for one in (first, second, another)] == [False, False, True]
+    with use(system("tests")):
+        key_disable(key=key_row(orders.key), reason="found by somebody", actor="tests", now=timezone.now())
+    assert shop.introspected(another) == {"active": False}
+
+
+def test_an_account_that_is_disabled_while_it_gets_a_token_gets_none_that_is_good(
+    orders: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.serviceauth.views import oauth
+
+    def slowly(**said: Any) -> Any:
+        found = authenticate_key(**said)
+        with use(system("tests")):
+            account_disable(account=orders.account, actor="tests", now=timezone.now())
+        time.sleep(2.1)  # a process that was stopped: what it has looked up is of before
+        return found
+
+    monkeypatch.setattr(oauth, "authenticate_key", slowly)
+    token = orders.token()
+    monkeypatch.undo()
+    assert Service("shop").introspected(token) == {"active": False}
 
 
 def test_with_the_key_its_tokens_go(orders: Service) -> None:

@@ -273,7 +273,6 @@ def with_member(**members: Any) -> dict[str, Any]:
         {"keys": [{"kty": "RSA", "n": 5, "e": "AQAB", "kid": "a"}]}, {"keys": [{"kty": "RSA", "kid": "a"}]},
         {"keys": [{"kty": "OKP", "crv": "Ed448", "x": "AA", "kid": "a"}]},
     ],
-    ids=lambda document: str(document)[:60],
 )  # fmt: skip
 def test_what_is_no_set_of_public_keys_is_none(document: Any) -> None:
     with pytest.raises(BadKeySet):

@@ -31,6 +31,7 @@ __all__ = [
     "check_form",
     "check_header",
     "covers",
+    "revocable",
     "revocation_mark",
 ]
 
@@ -61,7 +62,8 @@ class Claims:
     """What a token says. ``company_id``, ``user_id`` and ``key_id`` are None where it does not say.
 
     ``account`` is the service account behind it, for revocations; ``service_name`` the service that presents it, None
-    for a person's own token; ``actors`` the services that act for the person, the nearest first.
+    for a person's own token; ``actors`` the services that act for the person, the nearest first. ``rests_on`` names
+    what is behind the tokens that it was exchanged for, such as ``key:<id>``: it falls with each of them.
     """
 
     issuer: str
@@ -81,6 +83,7 @@ class Claims:
     permissions: tuple[str, ...] = ()
     key_id: str | None = None
     actors: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] = ()
 
     @property
     def scope(self) -> str:
@@ -110,6 +113,8 @@ class Claims:
         }
         if self.actors:
             said["act"] = _chain(self.actors)
+        if self.rests_on:
+            said["rests_on"] = list(self.rests_on)
         return said
 
     @classmethod
@@ -141,6 +146,7 @@ class Claims:
             permissions=tuple(_text(one) for one in _list(said.get("permissions", []))),
             key_id=None if said.get("key_id") is None else _text(said["key_id"]),
             actors=tuple(_actors(said.get("act"))),
+            rests_on=tuple(_text(one) for one in _list(said.get("rests_on", []))),
         )
 
 
@@ -195,16 +201,30 @@ class Revocations:
         return cls(until)
 
     def is_void(self, claims: Claims) -> bool:
-        """Whether a token, its key, its account, a service that acts with it, or its person was revoked."""
+        """Whether a token, its key, its account, its person, or what it was exchanged for was revoked."""
         if not self.until:
             return False
-        marks = (revocation_mark(kind, subject) for kind, subject in _revocable(claims))
+        marks = (revocation_mark(kind, subject) for kind, subject in revocable(claims))
         return any(claims.issued_at <= self.until.get(mark, -math.inf) for mark in marks)
 
 
 def revocation_mark(kind: str, subject: str) -> str:
     """Return what the list of revocations calls ``subject``; kinds are ``token``, ``key``, ``account`` and ``user``."""
     return sha256(f"{kind}\0{subject}".encode()).hexdigest()
+
+
+def revocable(claims: Claims) -> Iterable[tuple[str, str]]:
+    """Yield everything whose revocation makes a token void, as kind and subject."""
+    yield "token", claims.token_id
+    yield "account", claims.account
+    if claims.key_id is not None:
+        yield "key", claims.key_id
+    for behind in claims.rests_on:
+        kind, _, subject = behind.partition(":")
+        yield kind, subject
+    if claims.user_id is not None:
+        yield "user", str(claims.user_id)
+        yield "user", f"{claims.user_id}@{claims.company_id}"  # as far as one company gives the person anything
 
 
 def check_form(token: str) -> None:
@@ -254,20 +274,6 @@ def covers(pattern: str, permission: str) -> bool:
     if pattern.endswith(".*"):
         return permission.startswith(pattern[:-1])
     return pattern == permission
-
-
-def _revocable(claims: Claims) -> Iterable[tuple[str, str]]:
-    """Yield everything whose revocation makes a token void, as kind and subject."""
-    yield "token", claims.token_id
-    yield "account", claims.account
-    if claims.key_id is not None:
-        yield "key", claims.key_id
-    if claims.user_id is not None:
-        yield "user", str(claims.user_id)
-    for name in claims.actors:
-        yield "account", name
-        # Of the services further away only the name is known, and an account may be one of many names: `crm-*`.
-        yield from (("account", f"{name[: end + 1]}*") for end, letter in enumerate(name) if letter in "._-")
 
 
 def _parsed(moment: Any, document: Mapping[str, Any]) -> float:
