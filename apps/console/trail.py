@@ -1,7 +1,8 @@
 """The trail of operators in the audit: accounts, passwords, rights, companies, lock-outs, whichever way they change.
 
 It listens to the models instead of to the pages, so a command and a handler of events leave the same trail as the admin
-does. Django's `QuerySet.update` sends no signal: nothing here uses it on these models.
+does. For the same reason it is here that the tokens end which an operator got as the person that he is, when he may not
+sign in any more, or for fewer companies. Django's `QuerySet.update` sends no signal: nothing here uses it on these models.
 """
 
 from typing import Any
@@ -12,9 +13,11 @@ from django.contrib.auth.signals import user_logged_out
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 from django.http import HttpRequest
+from django.utils import timezone
 
-from apps.core.audit import Actor, record
+from apps.core.audit import Actor, actor, record
 from apps.serviceauth.models import Operator
+from apps.serviceauth.services import revoke_user
 
 __all__ = ["VISITOR", "listen"]
 
@@ -35,6 +38,7 @@ def listen() -> None:
         (_user_deleted, post_delete, User),
         (_operator_before, pre_save, Operator),
         (_operator_saved, post_save, Operator),
+        (_operator_deleted, post_delete, Operator),
         (_group_before, pre_save, Group),
         (_group_saved, post_save, Group),
         (_group_deleted, post_delete, Group),
@@ -74,7 +78,10 @@ def _user_saved(instance: Any, created: bool, raw: bool, update_fields: frozense
     (before,) = instance._trail
     name = instance.get_username()
     verb = "operator_created" if created else "operator_changed"
-    _note("operator", verb, name, before, _told(instance, _USER_FIELDS))
+    after = _told(instance, _USER_FIELDS)
+    _note("operator", verb, name, before, after)
+    if before and _may_enter(before) and not _may_enter(after):
+        _end_tokens(Operator.objects.filter(user=instance).values_list("user_number", flat=True).first())
     # Django keeps the password as it was typed until the row is saved; a hash that is only renewed has none.
     if not created and instance._password is not None:
         record("password_changed", "operator", name)
@@ -94,7 +101,29 @@ def _operator_before(instance: Any, **_: Any) -> None:
 
 def _operator_saved(instance: Any, **_: Any) -> None:
     before = instance._trail or {"user_number": None, "companies": None}
-    _note("operator", "companies_changed", instance.user.get_username(), before, _told(instance, _OPERATOR_FIELDS))
+    after = _told(instance, _OPERATOR_FIELDS)
+    _note("operator", "companies_changed", instance.user.get_username(), before, after)
+    old, new = before["companies"], after["companies"]
+    is_narrowed = new is not None and (old is None or not set(old) <= set(new))
+    if is_narrowed or before["user_number"] != after["user_number"]:
+        _end_tokens(before["user_number"])
+
+
+def _operator_deleted(instance: Any, **_: Any) -> None:
+    _end_tokens(instance.user_number)
+
+
+def _may_enter(told: dict[str, Any]) -> bool:
+    return bool(told["is_active"] and told["is_staff"])
+
+
+def _end_tokens(user_number: int | None) -> None:
+    """Void what the person has got; who is still somebody gets new tokens."""
+    if user_number is not None:
+        who = actor()
+        revoke_user(
+            user_number, reason="lost rights in the console", actor=f"{who.kind}:{who.name}", now=timezone.now()
+        )
 
 
 def _group_before(instance: Any, raw: bool, **_: Any) -> None:

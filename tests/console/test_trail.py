@@ -8,11 +8,16 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from apps.core.access import Principal
 from apps.core.models import AuditEntry
+from apps.core.tenancy import acting
 from apps.serviceauth.models import Operator
+from apps.serviceauth.services import user_token_issue
+from apps.serviceauth.verifying import InvalidToken, verify
 from tests.support.operators import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -160,3 +165,27 @@ def test_rights_that_are_given_and_taken_are_noted(bob: User) -> None:
     assert last("operator_changed").before == {"is_superuser": False}
     assert last("companies_changed").after == {"companies": [2]}
     assert AuditEntry.objects.filter(action="rights_given").first().after == {"permissions": ["registry.view_service"]}
+
+
+@pytest.mark.parametrize("loss", ["switched off", "no staff", "fewer companies", "another person", "deleted"])
+def test_an_operator_who_loses_his_way_in_loses_the_tokens_of_his_person(bob: User, loss: str) -> None:
+    row = Operator.objects.create(user=bob, user_number=5)
+    who = Principal("operator", "bob", scopes=frozenset())
+    with acting(who):
+        issued = user_token_issue(operator=who, company_id=7, now=timezone.now())
+    bob.first_name = "Bob"
+    bob.save()
+    assert verify(issued.access_token).user_id == 5
+    if loss == "deleted":
+        bob.delete()
+    elif loss == "fewer companies":
+        row.companies = [8]
+        row.save()
+    elif loss == "another person":
+        row.user_number = 6
+        row.save()
+    else:
+        bob.is_active, bob.is_staff = loss != "switched off", loss != "no staff"
+        bob.save()
+    with pytest.raises(InvalidToken):
+        verify(issued.access_token)
