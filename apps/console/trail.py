@@ -2,7 +2,8 @@
 
 It listens to the models instead of to the pages, so a command and a handler of events leave the same trail as the admin
 does. For the same reason it is here that the tokens end which an operator got as the person that he is, when he may not
-sign in any more, or for fewer companies. Django's `QuerySet.update` sends no signal: nothing here uses it on these models.
+sign in any more, or for fewer companies. Django's `QuerySet.update` sends no signal: nothing here uses it on these
+models.
 """
 
 from typing import Any

@@ -170,10 +170,12 @@ class TrustStore:
 
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
-            close_old_connections()
+            # Whatever happens: without this thread nobody on an event loop would hear of a revocation.
             with suppress(Exception):
+                close_old_connections()
                 self.look()
-            connection.close()
+            with suppress(Exception):
+                connection.close()
             stopping.wait(WATCH_SECONDS)
 
     def _reload(self) -> None:

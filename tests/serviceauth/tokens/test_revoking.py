@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from apps.core.models import AuditEntry
@@ -205,3 +206,22 @@ def test_another_process_refuses_within_a_second(transactional_db: None) -> None
             assert float(other.stdout.readline()) - revoked_at <= FRESH_SECONDS + 0.5
         finally:
             other.kill()
+
+
+def test_who_may_not_wait_hears_of_revocations_whatever_becomes_of_connections(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr("apps.serviceauth.trust.WATCH_SECONDS", 0.05)
+    monkeypatch.setattr("apps.serviceauth.trust.close_old_connections", broken)
+    store, claims = TrustStore(), good("orders")
+    store.watch()
+    try:
+        time.sleep(0.2)  # a few rounds
+        monkeypatch.undo()
+        revoke_account("orders", **words())
+        wait_until(lambda: store.present.is_void(claims), timeout=3)
+    finally:
+        store.unwatch()
