@@ -56,6 +56,14 @@ def test_a_new_account_acts_for_the_companies_that_were_named(
     assert (made.companies, made.all_companies, set(made.scopes)) == (companies, is_all, DEFAULT_SCOPES)
 
 
+def test_an_account_may_be_kept_from_what_belongs_to_all_companies() -> None:
+    assert not issued("orders", "--companies", "7", "--no-global").account.writes_global
+    assert issued("orders", "--no-global").account.companies == [7]
+    assert issued("billing").account.writes_global
+    with pytest.raises(CommandError, match="may write rows of all companies"):
+        run("issue_key", "billing", "--no-global")
+
+
 def test_it_says_what_was_made_and_how_it_is_used() -> None:
     told = run("issue_key", "orders", "--companies", "7", "--networks", "10.0.0.0/8")
     text = next(word for word in told.split() if word.startswith("xrp_") and parse_key(word))

@@ -52,6 +52,11 @@ class Command(BaseCommand):
         )
         parser.add_argument("--label", default="", metavar="TEXT", help="what tells the key from others, for people")
         parser.add_argument(
+            "--no-global",
+            action="store_true",
+            help="make an account that writes no rows of all companies: of one company its tokens then always name it",
+        )
+        parser.add_argument(
             "--widen", action="store_true", help="give an account that is there already what it lacks of the above"
         )
         parser.add_argument("--print", dest="bare", action="store_true", help="print the key alone, for scripts")
@@ -121,8 +126,14 @@ def _account(options: dict[str, Any], who: str) -> tuple[ServiceAccount, bool]:
             actor=who,
             companies=frozenset() if companies is None else companies,
             scopes=DEFAULT_SCOPES if scopes is None else scopes,
+            writes_global=not options["no_global"],
         )
         return made, True
+    if options["no_global"] and found.writes_global:
+        raise CommandError(
+            f"There is an account {name} already, which may write rows of all companies: --no-global is for a new one."
+            " Change it in the console."
+        )
     missing = _missing(found, companies, scopes)
     if not missing:
         return found, False
