@@ -41,7 +41,10 @@ def the_hub_itself() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def clean_redis(redis_server: "redis.Redis") -> Iterator[None]:
     """Empty the database before the test; afterwards, fail the test if it left a key without TTL that needs one."""
+    from django.core.cache import cache
+
     redis_server.flushdb()
+    cache.clear()
     yield
     left = sorted(keys_without_ttl(redis_server))
     if left:

@@ -121,14 +121,23 @@ DATABASES = {"default": database_from_url(DATABASE_MIGRATION_URL if AS_OWNER els
 DATABASE_DIRECT_URL = env_str("DATABASE_DIRECT_URL", DATABASE_URL)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
-    "default": {
+    # For what is cheap to make again. Not in Redis: Django's caches hold pickles, and what services write there would
+    # run here.
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "TIMEOUT": 300},
+    # For data that all processes share, which is JSON and nothing else.
+    "shared": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "xerpium:cache",
         "TIMEOUT": 300,
-        # A cache that is away is an empty cache: sessions are in the database as well.
-        "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
-    }
+        # A cache that is away is an empty cache.
+        "OPTIONS": {
+            "IGNORE_EXCEPTIONS": True,
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "SOCKET_CONNECT_TIMEOUT": 1,
+            "SOCKET_TIMEOUT": 1,
+        },
+    },
 }
 
 # --- Service authentication -------------------------------------------------------------------------------------------
@@ -267,7 +276,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# Not in Redis, which services read: who has the key of an operator's session is that operator.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 3600
 
 # --- Console ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Signing in to the console: passwords, who is locked out and who is not, the second factor, recovery codes, CSRF."""
 
+import datetime
+import pickle
 import re
 import time
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.http import HttpResponse
 from django.test import Client
 from django_otp.oath import TOTP
@@ -227,3 +230,24 @@ def test_sessions_and_secrets_are_not_in_the_audit() -> None:
     said = repr(list(AuditEntry.objects.values()))
     assert "second_factor_set_up" in said
     assert not any(word in said for word in (secret, RIGHT, *codes))
+
+
+# --- What services could do, who share Redis with the hub -------------------------------------------------------------
+
+
+def test_neither_sessions_nor_what_would_run_here_are_in_redis(redis_server: Any) -> None:
+    browser = signed_in_browser()
+    assert browser.get("/admin/").status_code == 200
+    browser.get("/admin/search/", {"s": "orders", "extended": "1"})
+    key = browser.cookies["sessionid"].value
+    names = list(redis_server.scan_iter())
+    assert not [name for name in names if key in name or ":cache" in name]
+
+
+def test_what_is_read_from_redis_is_data_and_no_program(redis_server: Any) -> None:
+    shared = caches["shared"]
+    redis_server.set(shared.make_key("planted"), pickle.dumps(datetime.UTC, protocol=0), ex=60)
+    with pytest.raises(ValueError, match="Expecting value"):
+        shared.get("planted")
+    backends = {name: one["BACKEND"].rpartition(".")[2] for name, one in settings.CACHES.items()}
+    assert backends == {"default": "LocMemCache", "shared": "RedisCache"}

@@ -7,7 +7,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
@@ -225,7 +224,6 @@ def test_the_home_page_follows_what_happens_in_place_and_says_when_it_cannot(win
 def test_a_page_whose_session_is_over_says_so(windows: Windows, anna: User) -> None:
     page = windows.open(anna).open("/admin/")
     Session.objects.all().delete()
-    cache.clear()
     expect(page.locator("#live-sign")).to_contain_text("Your session is over")
 
 
