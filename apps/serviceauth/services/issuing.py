@@ -18,7 +18,7 @@ from apps.serviceauth.models import Operator
 from apps.serviceauth.selectors.roles import permissions_of
 from apps.serviceauth.services.authenticating import Authenticated
 from apps.serviceauth.services.signing import signer
-from apps.serviceauth.tokens import AUDIENCE, TYPE, USER_PREFIX, Claims
+from apps.serviceauth.tokens import AUDIENCE, LONGEST_TOKEN, TYPE, USER_PREFIX, Claims
 
 __all__ = [
     "CONSOLE",
@@ -130,14 +130,24 @@ def user_token_issue(*, operator: Principal, company_id: int, now: dt.datetime, 
         permissions=permissions_of(user_id, company_id),
         now=now,
     )
+    issued = sign(claims, now)
     audit.record("user_token_issued", "person", user_id, company_id=company_id, after={"scope": claims.scope})
-    return sign(claims, now)
+    return issued
 
 
 def sign(claims: Claims, now: dt.datetime) -> Issued:
-    """Return ``claims`` signed with the key that signs now."""
+    """Return ``claims`` signed with the key that signs now.
+
+    Raises:
+        InvalidInput: they are more than a token holds; verifiers would refuse it.
+    """
     key = signer(now)
     token = jwt.encode(claims.to_json(), key.key, algorithm=key.algorithm, headers={"typ": TYPE, "kid": key.kid})
+    if len(token) > LONGEST_TOKEN:
+        message = (
+            "A token cannot hold so many permissions or companies: use patterns such as product.*, or all companies."
+        )
+        raise InvalidInput(errors=[FieldError("", "token_too_long", message)])
     return Issued(token, claims.expires_at - int(now.timestamp()), claims.scope, claims)
 
 

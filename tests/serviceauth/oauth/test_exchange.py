@@ -225,3 +225,12 @@ def test_an_ended_token_is_not_exchanged(orders: Service) -> None:
 def test_default_scopes_are_what_the_policy_says() -> None:
     assert acting("orders").exchange(person()).json()["scope"] == " ".join(sorted(DEFAULT_SCOPES))
     assert acting("shop", act_scopes=()).exchange(person()).json()["scope"] == ""
+
+
+def test_a_person_with_more_permissions_than_a_token_holds_gets_none_that_everybody_would_refuse(
+    orders: Service,
+) -> None:
+    role(5, 7, *(f"warehouse.{number:03}.{'x' * 40}" for number in range(200)))
+    answer = orders.exchange(person())
+    assert error_of(answer) == (400, "invalid_request")
+    assert "patterns" in answer.json()["error_description"]
