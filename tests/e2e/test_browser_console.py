@@ -194,6 +194,7 @@ def test_a_filter_is_chosen_with_the_keyboard(windows: Windows, anna: User) -> N
     page.locator("#changelist-filter select[name=status]").select_option("unhealthy")
     page.get_by_role("button", name="Apply Filters").click()
     expect(page.locator("tr.data-row")).to_have_count(1)
+    page.wait_for_load_state()  # keys mean something once the page's programs run
     page.keyboard.press("/")
     page.keyboard.type("ord")
     page.keyboard.press("Enter")

@@ -195,7 +195,7 @@ def test_each_company_sees_its_own_and_everybodys(transactional_db: None) -> Non
         run_state_machine_as_test(
             Companies,
             settings=settings(
-                max_examples=12, stateful_step_count=20, deadline=None, database=None,
+                max_examples=6, stateful_step_count=16, deadline=None, database=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )  # fmt: skip

@@ -17,7 +17,7 @@ from tests.support.tokens import token_for
 
 __all__ = ["transactional_db"]
 
-REQUESTS, THREADS = 2_400, 32
+REQUESTS, THREADS = 1_600, 32
 
 
 @pytest.fixture
