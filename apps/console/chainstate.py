@@ -74,8 +74,8 @@ def chain_state(facts: ChainFacts, now: dt.datetime) -> ChainState:
         ago = spell(now - facts.intact_at)
         until = f"Every entry up to number {facts.intact_until:,} is as it was written; found {ago} ago"
     rest = facts.seals - facts.intact_until
-    more = f" {rest:,} newer ones are looked at in the next round." if rest > 0 else ""
-    queue = f" {facts.waiting:,} wait for their seal, for a few seconds." if facts.waiting else ""
+    more = f" Looked at in the next round: {rest:,} newer." if rest > 0 else ""
+    queue = f" Sealed within seconds: {facts.waiting:,} that just came." if facts.waiting else ""
     return ChainState(Status.HEALTHY, "intact", f"{until}.{more}{queue}", "", pieces)
 
 
@@ -83,11 +83,13 @@ def _pieces(facts: ChainFacts) -> tuple[Piece, ...]:
     total = facts.seals + facts.waiting
     if not total:
         return ()
-    rest = "sealed, and not verified: there is a fault" if facts.fault else "sealed, looked at in the next round"
+    left = facts.seals - facts.intact_until
+    rest = f"sealed, with a fault among them: {left:,}" if facts.fault else f"sealed, looked at next: {left:,}"
+    verified = "verified before the fault was found" if facts.fault else "verified"
     counts = [
-        ("green", facts.intact_until, f"{facts.intact_until:,} entries verified"),
-        ("red" if facts.fault else "blue", facts.seals - facts.intact_until, rest),
-        ("grey", facts.waiting, f"{facts.waiting:,} entries wait for their seal"),
+        ("amber" if facts.fault else "green", facts.intact_until, f"{verified}: {facts.intact_until:,}"),
+        ("red" if facts.fault else "blue", left, rest),
+        ("grey", facts.waiting, f"waiting for a seal: {facts.waiting:,}"),
     ]
     pieces, start = [], 0.0
     shown = [(tone, count, words) for tone, count, words in counts if count > 0]

@@ -23,7 +23,7 @@ from apps.serviceauth.models import Role, RoleAssignment
 from apps.serviceauth.selectors import company_names
 from apps.serviceauth.services.roles import assignment_faults, role_faults
 
-MOST_CHIPS = 12
+MOST_CHIPS = 4
 
 
 def actor_of(request: HttpRequest) -> str:
