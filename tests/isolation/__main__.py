@@ -1,6 +1,7 @@
 """`python -m tests.isolation`: a hub in processes of its own, and 100,000 requests that each may see one company."""
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -15,8 +16,8 @@ import httpx2
 import psycopg
 import redis
 
+from tests.isolation.names import COMPANIES, canary, word
 from tests.isolation.storm import CANARY, Company, Storm
-from tests.isolation.world import COMPANIES, canary, word
 from tests.support.running_hub import ROOT, RunningHub
 
 TOKEN_SECONDS = 300
@@ -128,12 +129,14 @@ def bury(hub: RunningHub, company: Company, number: int) -> None:
         database.execute("SET LOCAL xerpium.scope = 'everything'")
         database.execute(
             "INSERT INTO events_deadletter (entry_id, stream, stream_id, dead_at, \"group\", handler, reason, error,"
-            " attempts, fields, is_text, event_id, event_type, service_name, entity_type, entity_id, company_id, state)"
-            " VALUES (%(id)s, 'xerpium:events', %(id)s, now(), %(group)s, '', 'max_attempts', %(sign)s, 5, '{}', true,"
-            " '', 'thing', %(service)s, %(sign)s, '1', %(company)s, 'waiting')",
+            " attempts, fields, is_text, event_id, event_type, service_name, entity_type, entity_id, company_id,"
+            " correlation_id, state, decided_by)"
+            " VALUES (%(id)s, 'xerpium:events', %(id)s, now(), %(group)s, '', 'max_attempts', %(sign)s, 5, %(fields)s, true,"
+            " gen_random_uuid()::text, 'thing', %(service)s, %(sign)s, '1', %(company)s, '', 'waiting', '')",
             {
                 "id": f"{number}-0", "group": f"{word(company)}-service", "sign": sign,
                 "service": f"{word(company)}-service", "company": company,
+                "fields": json.dumps({"company_id": str(company or "")}),
             },
         )  # fmt: skip
 

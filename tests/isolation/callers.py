@@ -9,7 +9,7 @@ from django.test import Client
 
 from apps.core.tenancy import system, use
 from apps.serviceauth.models import Operator
-from tests.isolation.world import ONE, TWO
+from tests.isolation.names import ONE, TWO
 from tests.support.api import Api
 from tests.support.tokens import expired_token_for, token_for
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.isolation.world import COMPANIES, canary, word
+from tests.isolation.names import COMPANIES, canary, word
 
 Company = int | None
 CANARY = re.compile(r"canary-of-([a-z]+)-b7f3")

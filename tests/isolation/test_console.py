@@ -15,7 +15,8 @@ from apps.registry.admin.operating import operation_url
 from apps.registry.live import live
 from apps.registry.models import HistoryEntry, Instance, Service
 from tests.isolation.callers import operator_of
-from tests.isolation.world import ONE, THREE, TWO, Things, build, canary, word
+from tests.isolation.names import ONE, THREE, TWO, canary, word
+from tests.isolation.world import Things, build
 from tests.support.database import transactional_db
 
 __all__ = ["transactional_db"]

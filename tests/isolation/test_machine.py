@@ -18,7 +18,7 @@ from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
 from apps.registry.live import live
 from apps.registry.models import Service
 from tests.isolation.callers import NETWORK
-from tests.isolation.world import COMPANIES, canary
+from tests.isolation.names import COMPANIES, canary
 from tests.support.api import Api
 from tests.support.database import transactional_db
 from tests.support.registry import body

@@ -17,7 +17,8 @@ from apps.core.tenancy import system, use
 from apps.registry.live import live
 from tests.isolation import callers
 from tests.isolation.callers import Caller
-from tests.isolation.world import COMPANIES, MISSING, ONE, Things, build, canary
+from tests.isolation.names import COMPANIES, ONE, canary
+from tests.isolation.world import MISSING, Things, build
 from tests.support.api import PREFIX
 from tests.support.database import transactional_db
 

@@ -9,8 +9,9 @@ import redis
 
 from apps.core.tenancy import system, use
 from apps.registry.live import live
+from tests.isolation.names import COMPANIES, ONE, TWO, canary, word
 from tests.isolation.storm import CANARY, Company, Storm, leaked
-from tests.isolation.world import COMPANIES, ONE, TWO, build, canary, word
+from tests.isolation.world import build
 from tests.support.database import transactional_db
 from tests.support.server import serving
 from tests.support.tokens import token_for

@@ -9,23 +9,11 @@ from django.utils import timezone
 
 from apps.core.tenancy import system, use
 from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
+from tests.isolation.names import COMPANIES, canary, word
 from tests.support import services
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
-ONE, TWO, THREE = 1, 2, 3
-COMPANIES: tuple[int | None, ...] = (None, ONE, TWO, THREE)
-_NAMES = {None: "common", ONE: "one", TWO: "two", THREE: "three"}
 _SPACE = UUID("5f0c0b0e-52cb-4a52-9a6e-3f6f7a3f2f11")
-
-
-def word(company: int | None) -> str:
-    """Return the word that everything of a company begins with."""
-    return _NAMES[company]
-
-
-def canary(company: int | None) -> str:
-    """Return the text that stands in everything of a company, and may be seen by nobody of another."""
-    return f"canary-of-{word(company)}-b7f3"
 
 
 @dataclass(frozen=True)
