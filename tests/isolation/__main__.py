@@ -131,8 +131,8 @@ def bury(hub: RunningHub, company: Company, number: int) -> None:
             "INSERT INTO events_deadletter (entry_id, stream, stream_id, dead_at, \"group\", handler, reason, error,"
             " attempts, fields, is_text, event_id, event_type, service_name, entity_type, entity_id, company_id,"
             " correlation_id, state, decided_by)"
-            " VALUES (%(id)s, 'xerpium:events', %(id)s, now(), %(group)s, '', 'max_attempts', %(sign)s, 5, %(fields)s, true,"
-            " gen_random_uuid()::text, 'thing', %(service)s, %(sign)s, '1', %(company)s, '', 'waiting', '')",
+            " VALUES (%(id)s, 'xerpium:events', %(id)s, now(), %(group)s, '', 'max_attempts', %(sign)s, 5, %(fields)s,"
+            " true, gen_random_uuid()::text, 'thing', %(service)s, %(sign)s, '1', %(company)s, '', 'waiting', '')",
             {
                 "id": f"{number}-0", "group": f"{word(company)}-service", "sign": sign,
                 "service": f"{word(company)}-service", "company": company,
