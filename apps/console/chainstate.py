@@ -65,8 +65,11 @@ def chain_state(facts: ChainFacts, now: dt.datetime) -> ChainState:
         )
     if not facts.seals and not facts.waiting:
         return ChainState(Status.STARTING, "empty", "Nothing has been recorded yet.", "", pieces)
-    if facts.looked_at is None or now - facts.looked_at > UNWATCHED:
-        since = f"for {spell(now - facts.looked_at)}" if facts.looked_at else "yet"
+    if facts.looked_at is None:
+        text = "The first look at the chain comes within two minutes of a start, from Celery beat and a worker."
+        return ChainState(Status.STARTING, "not looked at yet", text, "", pieces)
+    if now - facts.looked_at > UNWATCHED:
+        since = f"for {spell(now - facts.looked_at)}"
         mend = "Start a Celery worker and Celery beat, or run manage.py verify_audit."
         return ChainState(Status.DEGRADED, "unwatched", f"Nobody has looked at the chain {since}.", mend, pieces)
     until = "No round over the chain has ended yet"

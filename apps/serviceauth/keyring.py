@@ -26,6 +26,8 @@ SEALED = Badge(
 LATE = dt.timedelta(days=1)
 """A key may sign for so long more than it is meant to before somebody is told."""
 LEAST = dt.timedelta(hours=1)
+ROOM = 20.0
+"""Percent of the width that a word at the end of the line needs; it is left out where "now" is nearer."""
 LEAST_SEEN = 3.0
 """Percent of the width that every stretch of time has."""
 
@@ -127,8 +129,10 @@ def draw(keys: Sequence[SigningKeyLike], now: dt.datetime, usable: Collection[st
     moments = {begin, last, now}.union(*(_moments(key) for key in keys))
     place = _scale(sorted(moment for moment in moments if begin <= moment <= last))
     lanes = [Lane(key, stage(key, now, usable), _segments(key, last, place), key.signs_until is None) for key in keys]
-    ticks = [Tick(0.0, ago(begin, now), begin), Tick(place(now), "now", now)]
-    if place(now) < 80:
+    ticks = [Tick(place(now), "now", now)]
+    if place(now) > ROOM:
+        ticks.insert(0, Tick(0.0, ago(begin, now), begin))
+    if place(now) < 100 - ROOM:
         ticks.append(Tick(100.0, ago(last, now), last))
     return Ring(lanes, place(now), ticks)
 

@@ -186,7 +186,7 @@ def facts(**changes: Any) -> ChainFacts:
         ({"waiting": 3}, "intact", ["green", "blue", "grey"]),
         ({"intact_until": 100}, "intact", ["green"]),
         ({"fault": "Entry 5 was changed."}, "broken", ["amber", "red"]),
-        ({"looked_at": None, "intact_at": None, "intact_until": 0}, "unwatched", ["blue"]),
+        ({"looked_at": None, "intact_at": None, "intact_until": 0}, "not looked at yet", ["blue"]),
         ({"looked_at": NOW - dt.timedelta(hours=1)}, "unwatched", ["green", "blue"]),
         ({"seals": 0, "intact_until": 0, "looked_at": None}, "empty", []),
         ({"seals": 0, "intact_until": 0, "waiting": 2}, "intact", ["grey"]),

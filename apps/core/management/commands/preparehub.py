@@ -15,6 +15,7 @@ from apps.core import redis
 from apps.core.postgres.refusing import UnfitRole
 from apps.core.postgres.roles import role_faults, role_of
 from apps.core.supervisor.operator import CREATED, OPERATOR
+from apps.core.tenancy import system, use
 
 LOCK = 0x5845525049554D  # "XERPIUM"
 
@@ -36,7 +37,9 @@ class Command(BaseCommand):
         with sole_preparation():
             call_command("migrate", interactive=False, verbosity=min(options["verbosity"], 1), stdout=self.stdout)
             require_fit_role()
-            if operator_ensure(password=settings.HUB_ADMIN_PASSWORD):
+            with use(system("prepare the hub")):
+                is_new = operator_ensure(password=settings.HUB_ADMIN_PASSWORD)
+            if is_new:
                 self.stdout.write(CREATED)
 
 
