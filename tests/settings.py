@@ -14,3 +14,5 @@ ALLOWED_HOSTS = ["*"]
 # The hub does not need the SDK's app for Django services; its tests do.
 INSTALLED_APPS = [*INSTALLED_APPS, "xerpium_sdk.django"]  # noqa: F405
 XERPIUM_SERVICE_NAME = "test-service"
+# Each client of a test has a handler of its own, and listing all static files for it takes longer than most tests.
+WHITENOISE_AUTOREFRESH = True

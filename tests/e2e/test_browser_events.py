@@ -18,7 +18,7 @@ from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
 from apps.registry.live import live
 from apps.serviceauth.models import Company
 from tests.support import bus
-from tests.support.browser import NARROW, WIDE, Window, Windows, chromium, screenshot
+from tests.support.browser import NARROW, Window, Windows, chromium, screenshot
 from tests.support.database import transactional_db
 from tests.support.registry import relaying
 from tests.support.wait import wait_until
