@@ -37,6 +37,7 @@ lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
 	DEBUG=1 $(BIN)/lint-imports
 	$(BIN)/python tools/unasync.py --check
 	env -u DEBUG -u HUB_OPEN ALLOWED_HOSTS=hub.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
+		KEY_PEPPERS="1:$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: $(INSTALLED)  ## Measure the hub against its peers; takes some minutes and wants a quiet machine.
