@@ -89,7 +89,8 @@ def test_a_thousand_tar_pits_do_not_delay_the_rest() -> None:
     given_up = [result for result in came if result.instance_pk < 1100]
     assert (len(services), len(given_up)) == (50, 1100)
     assert all(result.ok for result in services)
-    assert {result.reason for result in given_up} == {"no complete answer in time"}
+    # The second where a busy machine takes longer to open so many sockets than a pit has.
+    assert {result.reason for result in given_up} <= {"no complete answer in time", "no connection in time"}
     # On a machine that is busy with other tests, opening so many sockets may alone take longer than a pit has.
     assert came.index(services[-1]) < 1100, "the services waited until every pit was given up"
 
