@@ -24,7 +24,7 @@ run: $(INSTALLED)  ## Start the hub with its engines and two example services; C
 	@exec $(BIN)/python manage.py runhub
 
 test: $(INSTALLED)  ## Run all tests, on PostgreSQL and Redis from wheels.
-	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 fuzz: $(INSTALLED)  ## Send the API many made-up requests, as its own OpenAPI document describes them.
 	@SCHEMATHESIS_EXAMPLES=1000 SCHEMATHESIS_SEED=$$(date +%s) exec $(BIN)/python -m pytest tests/contract/test_openapi.py --timeout=0 $(PYTEST_ARGS)
