@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.db.backends.signals import connection_created
 
-from apps.core import audit, sealing
+from apps.core import audit, metrics, sealing
 from apps.core.engines import free_port
 from apps.core.management.commands import preparehub
 from apps.core.postgres import refusing
@@ -154,6 +155,15 @@ class TestGrants:
             assert len(ours) > 10
             for name in ours:
                 celery.tasks[name]()
+
+    def test_nothing_is_missing_from_the_metrics(self, transactional_db):
+        def names() -> set[str]:
+            return set(re.findall(r"^# TYPE (\w+)", metrics.exposition().decode(), re.MULTILINE))
+
+        as_owner = names()
+        with working_as(application_url()):
+            assert names() >= as_owner
+        assert "xerpium_journal_entries_total" in as_owner
 
 
 class TestUnfitRoles:

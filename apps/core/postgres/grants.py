@@ -113,7 +113,7 @@ def _wanted(kind: str, is_partition: bool, name: str) -> frozenset[str]:
     if is_partition:
         return frozenset()
     if kind == "S":
-        return frozenset({"USAGE"})
+        return frozenset({"SELECT", "USAGE"})  # how far one has come is a metric
     if kind == "function":
         return frozenset({"EXECUTE"})
     return ONLY_READ if kind in ("v", "m") else TABLES.get(name, READ_AND_WRITE)
