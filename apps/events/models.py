@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from apps.core.tenancy import Scope
 from apps.core.tenancy.models import CompanyScoped, HubOwned
+from apps.events.groups import q_in_sight
 
 __all__ = [
     "DeadLetter",
@@ -185,8 +186,13 @@ class DeadLetter(CompanyScoped):
 
     @classmethod
     def q_readable(cls, scope: Scope) -> Q:
-        """Return the condition of what ``scope`` may see: as `JournalEntry`, by what the entry itself says."""
-        return Q(company_id=None, fields__company_id="") | Q(company_id__in=scope.companies)
+        """Return the condition of what ``scope`` may see: as `JournalEntry`, by what the entry itself says.
+
+        Of an event of all companies the error is still that of the group which gave it up: it is told to whoever is
+        told of that group.
+        """
+        everybodys = Q(company_id=None, fields__company_id="") & q_in_sight()
+        return everybodys | Q(company_id__in=scope.companies)
 
 
 class EventTypeDeclaration(CompanyScoped):

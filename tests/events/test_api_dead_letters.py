@@ -390,7 +390,7 @@ def test_an_operator_decides_and_is_named(api: Api, settings: Any) -> None:
 @pytest.fixture
 def companies(api: Api) -> Api:
     """Dead letters of two companies, of all of them, and one of nobody knows whom."""
-    dead(1)
+    dead(1, group="hub-core")
     dead(2, company_id=7)
     dead(3, company_id=8)
     dead(4, fields={**FIELDS, "company_id": "seven"})

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from apps.core import redis
 from apps.events.models import StreamState
+from tests.support import bus
 from tests.support.api import Api
 from tests.support.operators import superuser
 from tests.support.tokens import bearer, token_for
@@ -97,6 +98,25 @@ def test_a_group_is_told_of_to_its_service(token: dict[str, Any], seen: list[str
     assert stream["held_by"] == [group for group in ("billing-group", "shop") if group in seen]
     assert [group for group in GROUPS if group in answer.content.decode() and group not in seen] == []
     assert stream["alarm"].startswith("9 of at most 10 entries")
+
+
+def test_an_error_about_everybodys_event_is_told_to_the_service_that_made_it(api: Api) -> None:
+    letters = [
+        bus.letter(group=group, fields={"company_id": str(company or "")}, company_id=company)
+        for group, company in (("shop-group", None), ("billing-group", None), ("hub-core", None), ("billing-group", 7))
+    ]
+    for token, seen in (
+        (token_for("shop", company_id=7), [0, 2, 3]),
+        (token_for("billing", companies=[7]), [1, 2, 3]),
+        (token_for("billing", company_id=8), [1, 2]),
+        (token_for("monitor", companies="*"), [0, 1, 2, 3]),
+    ):
+        sent: dict[str, Any] = {"headers": bearer(token), "REMOTE_ADDR": NETWORK}
+        listed = {one["id"] for one in api.get("/events/dead-letters", **sent).json()["results"]}
+        assert listed == {letters[number].pk for number in seen}
+        for letter in letters:
+            answer = api.get(f"/events/dead-letters/{letter.pk}", **sent)
+            assert answer.status_code == (200 if letter.pk in listed else 404)
 
 
 def test_an_operator_of_all_companies_is_told_of_every_group(api: Api) -> None:

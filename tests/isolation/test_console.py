@@ -1,16 +1,20 @@
 """The console of an operator who belongs to a company: every page, every list, every search, and what can be done."""
 
+import datetime as dt
 import re
 from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from apps.core import redis
 from apps.core.tenancy import use
 from apps.events.links import decide_url
-from apps.events.models import DeadLetter, EventTypeHour
+from apps.events.models import DeadLetter, EventTypeHour, StreamSample, StreamState
 from apps.registry.admin.operating import operation_url
 from apps.registry.live import live
 from apps.registry.models import HistoryEntry, Instance, Service
@@ -18,6 +22,7 @@ from tests.isolation.callers import operator_of
 from tests.isolation.names import ONE, THREE, TWO, canary, word
 from tests.isolation.world import Things, build
 from tests.support.database import transactional_db
+from xerpium_sdk.wire.keys import STREAM_EVENTS
 
 __all__ = ["transactional_db"]
 
@@ -34,9 +39,23 @@ def things(transactional_db: None) -> Any:
             count=1,
             last_at="2026-01-01T00:00Z",
         )
+        follow(f"{word(of)}-service-group")
+    names = [f"{word(of)}-service-group" for of in (ONE, TWO, THREE)]
+    alarm = f"9 of at most 10 entries: kept for {', '.join(names)}."
+    StreamState.objects.create(stream=STREAM_EVENTS, held_by=names, alarm=alarm, seen_at=timezone.now())
     live.stop()
+    cache.clear()
     yield found
+    cache.clear()
     live.stop()
+
+
+def follow(group: str) -> None:
+    """Let a consumer group stand in Redis, and on the charts of the last day."""
+    redis.client().xgroup_create(STREAM_EVENTS, group, mkstream=True)
+    for ago in (2, 1):
+        at = timezone.now() - dt.timedelta(hours=ago)
+        StreamSample.objects.create(at=at, stream=STREAM_EVENTS, group=group, lag_seconds=600)
 
 
 def pages(things: dict[int | None, Things]) -> list[str]:
@@ -50,7 +69,10 @@ def pages(things: dict[int | None, Things]) -> list[str]:
     for model in admin.site._registry:
         found.append(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"))
     for of in things.values():
-        found += [reverse("bus:group", args=[f"{word(of.company)}-group"]), reverse("bus:type", args=[of.event_type])]
+        found += [
+            reverse("bus:group", args=[f"{word(of.company)}-service-group"]),
+            reverse("bus:type", args=[of.event_type]),
+        ]
         found.append(reverse("admin:registry_service_change", args=[of.service]))
         found.append(reverse("admin:events_deadletter_change", args=[of.letter]))
     found += [

@@ -74,8 +74,15 @@ def _of(company: int | None, number: int, now: dt.datetime) -> Things:
     )
     fields = {key: str(value or "") for key, value in entry.items()} | {"data": f'{{"note":"{sign}"}}'}
     letter = DeadLetter.objects.create(
-        entry_id=f"{number}-0", group=f"{name}-group", handler=sign, reason="max_attempts", error=sign, attempts=5,
+        entry_id=f"{number}-0", group=f"{service}-group", handler=sign, reason="max_attempts", error=sign, attempts=5,
         stream=STREAM_EVENTS, stream_id=f"{number}-0", dead_at=now, fields=fields, event_id=event_id,
         event_type=f"{name}_happened", service_name=service, entity_type=sign, entity_id="1", company_id=company,
+    )  # fmt: skip
+    # Everybody's event, and an error of the company's own.
+    DeadLetter.objects.create(
+        entry_id=f"{number}-1", group=f"{service}-group", handler=sign, reason="max_attempts", error=sign, attempts=5,
+        stream=STREAM_EVENTS, stream_id=f"{number}-1", dead_at=now, fields=fields | {"company_id": "", "data": "{}"},
+        event_id=str(uuid5(_SPACE, f"{name} for all")), event_type="common_happened", service_name="common-service",
+        entity_type="thing", entity_id="1",
     )  # fmt: skip
     return Things(company, service, row["instance_id"], f"{name}_happened", event_id, letter.pk)

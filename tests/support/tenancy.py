@@ -71,7 +71,7 @@ def _events(company: int | None, name: str, now: dt.datetime) -> Iterator[Compan
         company_id=company, occurred_at=now, verdict="valid",
     )  # fmt: skip
     yield DeadLetter.objects.create(
-        entry_id=f"{company or 0}-1", group="g", reason="r", stream="xerpium:events", stream_id="1-1", dead_at=now,
+        entry_id=f"{company or 0}-1", group="hub-g", reason="r", stream="xerpium:events", stream_id="1-1", dead_at=now,
         company_id=company, fields={"company_id": str(company or "")},
     )  # fmt: skip
     yield EventTypeDeclaration.objects.create(

@@ -8,8 +8,10 @@ from typing import Any
 from django.core.cache import cache
 from django.db import connection
 
+from apps.core.tenancy import in_sight
 from apps.events import charts, selectors
 from apps.events.charts import MOST_LINES, Chart, Series, Value
+from apps.events.groups import is_in_sight
 from apps.events.streams import WATCHED_STREAMS
 from xerpium_sdk.wire.keys import stream_of_replays
 
@@ -22,7 +24,7 @@ CACHE_KEY = "events:day-charts"
 
 _WORST = """
 SELECT "group" FROM events_streamsample WHERE at >= %s AND "group" <> ''
-GROUP BY "group" ORDER BY max(lag_seconds) DESC, "group" LIMIT %s
+GROUP BY "group" ORDER BY max(lag_seconds) DESC, "group"
 """
 _PUBLISHED = """
 SELECT stream, date_bin(make_interval(secs => %s), at, %s) AS bucket, sum(published) FROM events_streamsample
@@ -36,10 +38,12 @@ WHERE at >= %s AND "group" = ANY(%s) GROUP BY "group", bucket ORDER BY "group", 
 
 def day_charts(*, now: dt.datetime) -> tuple[Chart | None, Chart | None]:
     """Return the charts of the last 24 hours: events a minute by stream, and how long groups let events wait."""
-    found: tuple[Chart | None, Chart | None] | None = cache.get(CACHE_KEY)
+    # Who does not see all companies is told of fewer groups.
+    key = f"{CACHE_KEY}:{'all' if in_sight() == '*' else 'own'}"
+    found: tuple[Chart | None, Chart | None] | None = cache.get(key)
     if found is None:
         found = _throughput(now), _backlog(now)
-        cache.set(CACHE_KEY, found, KEEP_SECONDS)
+        cache.set(key, found, KEEP_SECONDS)
     return found
 
 
@@ -71,7 +75,8 @@ def _throughput(now: dt.datetime) -> Chart | None:
 
 def _backlog(now: dt.datetime) -> Chart | None:
     since = now - DAY
-    worst = sorted(row[0] for row in _rows(_WORST, [since, MOST_LINES]))
+    told = [name for (name,) in _rows(_WORST, [since]) if is_in_sight(name)]
+    worst = sorted(told[:MOST_LINES])
     rows = _rows(_WAITED, [DAY.total_seconds() / POINTS, since, since, worst])
     values = _by_name(rows, float)
     series = [Series(name, number, values[name]) for number, name in enumerate(worst, start=1) if name in values]

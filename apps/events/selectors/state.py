@@ -4,7 +4,7 @@ Live from Redis; what the last look stored is told instead while Redis is away.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core import redis
+from apps.events import groups as sight
 from apps.events import streams as live
+from apps.events.groups import OWN_PREFIX
 from apps.events.models import GroupState, StreamState
 from apps.events.selectors.entries import dead_letters_waiting
 from apps.events.streams import GroupFacts, StreamFacts, id_time
@@ -34,7 +36,6 @@ __all__ = [
     "streams",
 ]
 
-OWN_PREFIX = "hub-"
 MAX_COUNT = 2**63
 MEMBER_SECONDS = 3.5
 """A consumer of ours beats once a second; after three beats that did not come it is gone."""
@@ -152,7 +153,11 @@ class BusState:
 
 
 def streams() -> list[StreamView]:
-    """Return the streams of the bus that exist."""
+    """Return the streams of the bus that exist; what holds them is told as far as those groups are in sight.
+
+    Raises:
+        NoCompanyContext: nobody said for whom.
+    """
     now = timezone.now()
     stored = {row.stream: row for row in StreamState.objects.all()}
     try:
@@ -163,17 +168,20 @@ def streams() -> list[StreamView]:
 
 
 def groups() -> list[GroupView]:
-    """Return every consumer group of the bus, the hub's and others', by stream and name."""
+    """Return the consumer groups of the bus that are in sight, the hub's and others', by stream and name.
+
+    Raises:
+        NoCompanyContext: nobody said for whom; `apps.events.groups` says who is told of which.
+    """
     now = timezone.now()
     stored = {(row.stream, row.group): row for row in GroupState.objects.all()}
     try:
         found = [facts for stream in _watched() for facts in live.read_groups(stream)]
         members = live.members_of({facts.group for facts in found})
     except redis.RedisError:
-        return sorted((_stored_group(row) for row in stored.values()), key=_place)
+        return _told_of(_stored_group(row) for row in stored.values())
     alive = {name: _alive(told, now) for name, told in members.items()}
-    views = [_group(facts, stored.get((facts.stream, facts.group)), alive[facts.group], now) for facts in found]
-    return sorted(views, key=_place)
+    return _told_of(_group(facts, stored.get((facts.stream, facts.group)), alive[facts.group], now) for facts in found)
 
 
 def group_consumers(stream: str, group: str) -> list[ConsumerView]:
@@ -235,7 +243,7 @@ def bus_state(*, live_too: bool = True) -> BusState:
     if is_live:
         for group, seconds in _unread({(view.stream, view.group) for view in views}):
             worst[group] = max(worst.get(group, 0.0), seconds)
-    alarms = dict(StreamState.objects.exclude(alarm="").values_list("stream", "alarm"))
+    alarms = {row.stream: _held(row)[1] for row in StreamState.objects.exclude(alarm="")}
     return BusState(lag_seconds=worst, alarms=alarms, dead_waiting=dead_letters_waiting(), is_live=is_live)
 
 
@@ -257,8 +265,9 @@ def _watched() -> list[str]:
     return [*live.WATCHED_STREAMS, *sorted(set(known))]
 
 
-def _place(view: GroupView) -> tuple[str, str]:
-    return view.stream, view.group
+def _told_of(views: Iterable[GroupView]) -> list[GroupView]:
+    seen = (view for view in views if sight.is_in_sight(view.group))
+    return sorted(seen, key=lambda view: (view.stream, view.group))
 
 
 def _alive(members: Mapping[str, Mapping[str, Any]], now: dt.datetime) -> int | None:
@@ -341,7 +350,14 @@ def _number(told: Any) -> float:
     return told if isinstance(told, int | float) and -MAX_COUNT < told < MAX_COUNT else 0
 
 
+def _held(row: StreamState) -> tuple[list[str], str]:
+    """Return the groups in sight that hold a stream, and its alarm, whose second half names all of them."""
+    told = [group for group in row.held_by if sight.is_in_sight(group)]
+    return told, row.alarm if told == row.held_by else row.alarm and f"{row.alarm.partition(':')[0]}."
+
+
 def _stream(facts: StreamFacts, row: StreamState | None, now: dt.datetime) -> StreamView:
+    held_by, alarm = _held(row) if row else ([], "")
     return StreamView(
         stream=facts.stream,
         length=facts.length,
@@ -355,14 +371,15 @@ def _stream(facts: StreamFacts, row: StreamState | None, now: dt.datetime) -> St
         groups=len(facts.groups),
         trimmed=row.trimmed if row else 0,
         trimmed_at=row.trimmed_at if row else None,
-        held_by=list(row.held_by) if row else [],
-        alarm=row.alarm if row else "",
+        held_by=held_by,
+        alarm=alarm,
         is_live=True,
         seen_at=now,
     )
 
 
 def _stored_stream(row: StreamState) -> StreamView:
+    held_by, alarm = _held(row)
     return StreamView(
         stream=row.stream,
         length=row.length,
@@ -376,8 +393,8 @@ def _stored_stream(row: StreamState) -> StreamView:
         groups=GroupState.objects.filter(stream=row.stream).count(),
         trimmed=row.trimmed,
         trimmed_at=row.trimmed_at,
-        held_by=list(row.held_by),
-        alarm=row.alarm,
+        held_by=held_by,
+        alarm=alarm,
         is_live=False,
         seen_at=row.seen_at,
     )

@@ -8,18 +8,9 @@ from django.db.models import Q
 from apps.core.access import Principal
 from apps.core.errors import FieldError, NotAllowed
 from apps.core.tenancy import scope_of
-from apps.events.selectors import OWN_PREFIX
+from apps.events.groups import groups_of, is_group_of
 
-__all__ = ["deciding_on", "filters_of", "require_own_group", "sees_group"]
-
-
-def own_groups(service: str) -> Q:
-    """Return the condition of the groups that are ``service``'s: the SDK names them ``orders-group``."""
-    return Q(group__in=[service, f"{service}-group"]) | Q(group__startswith=f"{service}-group-")
-
-
-def _is_own_group(service: str, group: str) -> bool:
-    return group in (service, f"{service}-group") or group.startswith(f"{service}-group-")
+__all__ = ["deciding_on", "filters_of", "require_own_group"]
 
 
 def deciding_on(caller: Principal) -> Q:
@@ -28,7 +19,7 @@ def deciding_on(caller: Principal) -> Q:
     A service decides on what its own groups gave up; an operator on anybody's; both only on what is of a company that
     they write for.
     """
-    own = Q() if caller.speaks_for is None else own_groups(caller.speaks_for)
+    own = Q() if caller.speaks_for is None else groups_of(caller.speaks_for)
     scope = scope_of(caller)
     if scope.companies == "*":
         return own
@@ -43,21 +34,9 @@ def require_own_group(caller: Principal, group: str | None) -> None:
         NotAllowed: it is a service, and the group is another's.
     """
     own = caller.speaks_for
-    if own is not None and group is not None and not _is_own_group(own, group):
+    if own is not None and group is not None and not is_group_of(own, group):
         message = f"You are {own} and decide for the groups {own}, {own}-group and {own}-group-…"
         raise NotAllowed(message, errors=[FieldError("/group", "not_yours", message)])
-
-
-def sees_group(caller: Principal, group: str) -> bool:
-    """Return whether ``caller`` is told of a group.
-
-    A group has no company, and its name is that of a service: whoever does not see all companies is told of the hub's
-    groups and of its own.
-    """
-    if scope_of(caller).is_everything or group.startswith(OWN_PREFIX):
-        return True
-    own = caller.speaks_for
-    return own is not None and _is_own_group(own, group)
 
 
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:

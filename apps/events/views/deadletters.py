@@ -44,7 +44,10 @@ class DeadLetterListView(HubView):
 
     @extend_schema(responses={200: answers.DeadLetterPage})
     def get(self, request: Request) -> Response:
-        """List dead letters, newest first; filters are all optional and all must hold."""
+        """List dead letters, newest first; filters are all optional and all must hold.
+
+        Of events of all companies, who does not act for all companies sees what the hub's groups and its own gave up.
+        """
         found = selectors.dead_letters(companies=sight(caller_of(request)), **filters_of(self.query))
         page = paginate(found.defer("fields"), request, key=("-id",))
         return Response(page.as_json(answers.dead_letter))
