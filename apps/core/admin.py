@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
@@ -19,6 +19,11 @@ def acts_for_all(request: HttpRequest) -> bool:
 
 class HubWide:
     """For the pages of what belongs to no company, such as operators: operators of some companies have none of them."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows; none for who may not look, so that no refusal tells which of them are there."""
+        found: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]  # a mixin
+        return found if acts_for_all(request) else found.none()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether it is in the menu."""

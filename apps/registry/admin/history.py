@@ -35,6 +35,8 @@ class HistoryAdmin(ReadOnlyModelAdmin):
     search_help_text = "Name of a service, in full"
     ordering = ("-id",)
     sortable_by: tuple[str, ...] = ()
+    # The page of one entry says what its line in the list does.
+    fields = readonly_fields = list_display
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether it is in the menu."""
