@@ -9,11 +9,9 @@ from django.db.models import Q
 
 from apps.core.tenancy import in_sight
 from apps.core.tenancy.context import principal
+from apps.events.subscriptions import OWN_PREFIX
 
-__all__ = ["OWN_PREFIX", "groups_of", "is_group_of", "is_in_sight", "q_in_sight"]
-
-OWN_PREFIX = "hub-"
-"""The hub's own groups begin with it."""
+__all__ = ["groups_of", "is_group_of", "is_in_sight", "q_in_sight"]
 
 
 def groups_of(service: str) -> Q:

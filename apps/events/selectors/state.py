@@ -15,10 +15,10 @@ from django.utils import timezone
 from apps.core import redis
 from apps.events import groups as sight
 from apps.events import streams as live
-from apps.events.groups import OWN_PREFIX
 from apps.events.models import GroupState, StreamState
 from apps.events.selectors.entries import dead_letters_waiting
 from apps.events.streams import GroupFacts, StreamFacts, id_time
+from apps.events.subscriptions import OWN_PREFIX
 from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD, stream_of_replays
 
 __all__ = [
