@@ -128,6 +128,19 @@ def _operators() -> None:
     becomes(operators.companies_of, lambda user_id: "*")
 
 
+def _groups() -> None:
+    from apps.events import groups
+
+    becomes(groups.is_in_sight, lambda group: True)
+    becomes(groups.q_in_sight, lambda: Q())  # noqa: F821 - as that module knows it
+
+
+def _of_events() -> None:
+    from apps.events import consuming
+
+    consuming.company = lambda company_id: consuming.global_rows()
+
+
 def _limits() -> None:
     from apps.core import limits
 
@@ -146,7 +159,9 @@ WALLS = (
     Wall("nothing without a context", _unset_is_nothing, [TENANCY]),
     Wall("row-level security", _row_level_security, [TENANCY, "tests/core/test_rls.py"]),
     Wall("the streams' companies", _streams, ["tests/registry/test_edge_tokens.py", "tests/isolation/test_storm.py"]),
-    Wall("an operator's companies", _operators, [MATRIX]),
+    Wall("an operator's companies", _operators, [MATRIX, "tests/isolation/test_admin.py"]),
+    Wall("what groups are told of", _groups, ["tests/isolation/test_console.py", "tests/events/test_api_tokens.py"]),
+    Wall("the company of events, for their handlers", _of_events, ["tests/isolation/test_elsewhere.py"]),
     Wall("limits of callers", _limits, ["tests/core/test_limits.py"]),
 )
 
