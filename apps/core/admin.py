@@ -8,7 +8,7 @@ from unfold.admin import ModelAdmin
 
 from apps.core.tenancy import current
 
-__all__ = ["HubWide", "ReadOnlyModelAdmin", "acts_for_all"]
+__all__ = ["HubWide", "ReadOnlyModelAdmin", "actor_of", "acts_for_all"]
 
 
 def acts_for_all(request: HttpRequest) -> bool:
@@ -17,33 +17,38 @@ def acts_for_all(request: HttpRequest) -> bool:
     return scope is not None and scope.is_everything
 
 
-class HubWide:
-    """For the pages of what belongs to no company, such as operators: operators of some companies have none of them."""
+def actor_of(request: HttpRequest) -> str:
+    """Return the operator of this request as rows and histories name who did something."""
+    return f"operator:{request.user.get_username()}"
+
+
+class HubWide(ModelAdmin):
+    """For pages of what belongs to no company, such as operators: operators of some companies have none of them."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows; none for who may not look, so that no refusal tells which of them are there."""
-        found: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]  # a mixin
+        found: QuerySet[Any] = super().get_queryset(request)
         return found if acts_for_all(request) else found.none()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether it is in the menu."""
-        return acts_for_all(request) and bool(super().has_module_permission(request))  # type: ignore[misc]  # a mixin
+        return acts_for_all(request) and bool(super().has_module_permission(request))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the operator may look."""
-        return acts_for_all(request) and bool(super().has_view_permission(request, obj))  # type: ignore[misc]
+        return acts_for_all(request) and bool(super().has_view_permission(request, obj))
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Whether the operator may add one."""
-        return acts_for_all(request) and bool(super().has_add_permission(request, *args))  # type: ignore[misc]
+        return acts_for_all(request) and bool(super().has_add_permission(request, *args))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the operator may change it."""
-        return acts_for_all(request) and bool(super().has_change_permission(request, obj))  # type: ignore[misc]
+        return acts_for_all(request) and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the operator may delete it."""
-        return acts_for_all(request) and bool(super().has_delete_permission(request, obj))  # type: ignore[misc]
+        return acts_for_all(request) and bool(super().has_delete_permission(request, obj))
 
 
 class ReadOnlyModelAdmin(ModelAdmin):

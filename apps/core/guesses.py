@@ -15,7 +15,7 @@ from redis.commands.core import Script
 from apps.core.redis import RedisError, client
 from xerpium_sdk.wire import keys
 
-__all__ = ["MINUTES", "UNNAMED", "Guesses", "guesses", "note"]
+__all__ = ["MINUTES", "UNNAMED", "Guesses", "guesses", "note", "shown"]
 
 MINUTES = 10
 """How far back the counts go."""
@@ -50,13 +50,17 @@ class Guesses:
 
 def note(kind: str, name: str, source: str, *, now: float | None = None) -> None:
     """Count one failure; ``now`` is in seconds since the epoch. Does nothing while Redis is away."""
-    shown = name if _NAME.fullmatch(name) else UNNAMED
     minute = int((time.time() if now is None else now) // 60)
-    fields = [_SEPARATOR.join(parts) for parts in ((kind, shown, source), (kind, UNNAMED, UNNAMED))]
+    fields = [_SEPARATOR.join(parts) for parts in ((kind, shown(name), source), (kind, UNNAMED, UNNAMED))]
     try:
         Script(client(), _COUNT)(keys=[keys.limits_guesses(minute)], args=[*fields, (MINUTES + 1) * 60, _MOST_FIELDS])
     except RedisError as error:
         _log.warning("guess_not_counted", kind=kind, source=source, error=str(error))
+
+
+def shown(name: str) -> str:
+    """Return a name that a stranger gave as it may be kept and logged: `UNNAMED` where it could be anything."""
+    return name if _NAME.fullmatch(name) else UNNAMED
 
 
 def guesses(*, at_least: int = 1, now: float | None = None) -> list[Guesses]:

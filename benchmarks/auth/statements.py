@@ -6,8 +6,8 @@ Prints one JSON object: the microseconds of one statement in each round, by what
 import json
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import django
 
@@ -44,24 +44,21 @@ def _microseconds() -> float:
     return (time.perf_counter() - began) / COUNT * 1e6
 
 
-class _untold:  # noqa: N801 - used as a context
-    """Tells PostgreSQL nothing; what a session was told once at its start holds."""
+@contextmanager
+def _untold() -> Iterator[None]:
+    """Tell PostgreSQL nothing; what the session was told at its start holds."""
+    from django.db import connection
 
-    def __enter__(self) -> None:
-        from django.db import connection
+    from apps.core.postgres.scoped import ScopedCursor
 
-        from apps.core.postgres import scoped
-
-        with connection.cursor() as cursor:
-            cursor.execute("SET xerpium.scope = 'everything'")
-        self._told, scoped.ScopedCursor._missing = scoped.ScopedCursor._missing, lambda cursor, query: ""  # type: ignore[method-assign]
-
-    def __exit__(self, *exception: object) -> None:
-        from django.db import connection
-
-        from apps.core.postgres import scoped
-
-        scoped.ScopedCursor._missing = self._told  # type: ignore[method-assign]
+    telling = ScopedCursor._missing
+    with connection.cursor() as cursor:
+        cursor.execute("SET xerpium.scope = 'everything'")
+    ScopedCursor._missing = lambda cursor, query: ""  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ScopedCursor._missing = telling  # type: ignore[method-assign]
         with connection.cursor() as cursor:
             cursor.execute("RESET xerpium.scope")
 

@@ -1,45 +1,28 @@
 """The pages of service accounts in headless Chromium: a key is shown once, and every page is whole."""
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Browser, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import expect
 
 from apps.core import guesses
-from apps.registry.live import live
 from apps.serviceauth import services
 from apps.serviceauth.errors import BadCredentials
 from apps.serviceauth.keys import parse_key
 from apps.serviceauth.models import ServiceAccount, ServiceKey
 from tests.support.accounts import DAY, HOUR, account, key, key_row
-from tests.support.browser import NARROW, WIDE, Window, Windows, chromium, screenshot
+from tests.support.browser import NARROW, WIDE, Window, Windows, anna, chromium, screenshot, windows
 from tests.support.database import transactional_db
 
-__all__ = ["chromium", "transactional_db"]
+__all__ = ["anna", "chromium", "transactional_db", "windows"]
 
 pytestmark = pytest.mark.browser
 
 LONG = "a-service-with-a-name-of-sixty-letters-to-see-what-is-cut-of"
 BASE = "/admin/serviceauth/serviceaccount/"
-
-
-@pytest.fixture
-def windows(chromium: Browser, live_server: LiveServer) -> Iterator[Windows]:
-    opened = Windows(chromium, live_server.url)
-    yield opened
-    opened.close()
-    live.stop()
-
-
-@pytest.fixture
-def anna(windows: Windows) -> User:
-    """An operator who may do everything."""
-    return User.objects.create_superuser("anna", "anna@example.com", "a-long-password")
 
 
 @pytest.fixture

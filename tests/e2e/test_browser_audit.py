@@ -1,35 +1,22 @@
 """The audit, roles and operators as one sees them in headless Chromium, whole and intact or broken."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Browser
-from pytest_django.live_server_helper import LiveServer
 
 from apps.core import sealing, verification
 from apps.core.audit import Actor, record
 from apps.core.models import AuditCheck, AuditEntry
-from apps.registry.live import live
 from apps.serviceauth.models import Company, Operator, Role, RoleAssignment
 from tests.e2e.test_browser_console import inaccessible
-from tests.support.browser import NARROW, WIDE, Windows, chromium, screenshot
+from tests.support.browser import NARROW, WIDE, Windows, chromium, screenshot, windows
 from tests.support.database import transactional_db
 
-__all__ = ["chromium", "transactional_db"]
+__all__ = ["chromium", "transactional_db", "windows"]
 
 pytestmark = pytest.mark.browser
 
 LONG = "a-service-with-a-name-of-sixty-letters-to-see-what-is-cut-of"
-
-
-@pytest.fixture
-def windows(chromium: Browser, live_server: LiveServer) -> Iterator[Windows]:
-    opened = Windows(chromium, live_server.url)
-    yield opened
-    opened.close()
-    live.stop()
 
 
 @pytest.fixture

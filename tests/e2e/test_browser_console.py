@@ -1,44 +1,26 @@
 """The console as an operator sees it, in headless Chromium: every page in both themes and at both widths."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from playwright.sync_api import Browser, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import expect
 
-from apps.registry.live import live
 from apps.registry.models import HistoryEntry, Instance, Protection
-from tests.support.browser import NARROW, WIDE, Window, Windows, chromium, screenshot
+from tests.support.browser import NARROW, WIDE, Window, Windows, anna, chromium, screenshot, windows
 from tests.support.database import transactional_db
 from tests.support.services import make_stale, poll, register, report, run
 from xerpium_sdk.wire.registry import Status
 
-__all__ = ["chromium", "transactional_db"]
+__all__ = ["anna", "chromium", "transactional_db", "windows"]
 
 pytestmark = pytest.mark.browser
 
 H, D, U, DR, S = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY, Status.DRAINING, Status.STARTING
 LONG = "a-service-with-a-name-of-sixty-letters-to-see-what-is-cut-of"
-
-
-@pytest.fixture
-def windows(chromium: Browser, live_server: LiveServer) -> Iterator[Windows]:
-    """Windows on a hub without a relay: its catalogue follows PostgreSQL, and its own writes at once."""
-    opened = Windows(chromium, live_server.url)
-    yield opened
-    opened.close()
-    live.stop()
-
-
-@pytest.fixture
-def anna(windows: Windows) -> User:
-    """An operator who may do everything."""
-    return User.objects.create_superuser("anna", "anna@example.com", "a-long-password")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -11,21 +10,19 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
-from apps.registry.live import live
 from apps.serviceauth.models import Company
 from tests.support import bus
-from tests.support.browser import NARROW, Window, Windows, chromium, screenshot
+from tests.support.browser import NARROW, Window, Windows, anna, chromium, screenshot, windows
 from tests.support.database import transactional_db
 from tests.support.registry import relaying
 from tests.support.wait import wait_until
 from xerpium_sdk.events import EventConsumer, EventPayload, EventPublisher, EventType
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM, STREAM_HUB
 
-__all__ = ["chromium", "transactional_db"]
+__all__ = ["anna", "chromium", "transactional_db", "windows"]
 
 pytestmark = pytest.mark.browser
 
@@ -52,21 +49,6 @@ SCHEMA = {
     },
 }
 EXAMPLE = {"number": "2026-0042", "paid_at": "2026-01-02T03:04:05Z", "lines": [{"price": 12.5}]}
-
-
-@pytest.fixture
-def windows(chromium: Browser, live_server: LiveServer) -> Iterator[Windows]:
-    """Windows on a hub."""
-    opened = Windows(chromium, live_server.url)
-    yield opened
-    opened.close()
-    live.stop()
-
-
-@pytest.fixture
-def anna(windows: Windows) -> User:
-    """An operator who may do everything."""
-    return User.objects.create_superuser("anna", "anna@example.com", "a-long-password")
 
 
 @pytest.fixture

@@ -105,6 +105,18 @@ def test_what_is_wrong_is_told_to_operators_only(fault: str, caplog: pytest.LogC
     assert text.split("_")[2] not in logged
 
 
+@pytest.mark.parametrize("slip", ["Hunter2!", "correct horse", "x" * 101, "xrp_Ab_Cd"], ids=range(4))
+def test_a_secret_in_the_place_of_the_name_is_not_logged(slip: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        refused(new_key().text, name=slip)
+        with pytest.raises(BadCredentials):
+            services.enrolment_redeem(text="xre_1", service_name=slip, source=HOME, now=NOON)
+    logged = "\n".join(str(record.msg) for record in caplog.records)
+    assert "service_key_refused" in logged
+    assert "enrolment_refused" in logged
+    assert slip not in logged
+
+
 def test_a_wrong_secret_leaves_no_sign_on_the_key() -> None:
     text = key(account(), now=NOON)
     other = new_key()

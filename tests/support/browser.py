@@ -11,6 +11,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from apps.registry.live import live
 
 ARGUMENTS = [
     "--headless",
@@ -123,3 +126,18 @@ def screenshot(window: Window, name: str) -> None:
     directory = os.environ.get("HUB_SCREENSHOTS")
     if directory:
         window.page.screenshot(path=str(Path(directory) / f"{name}.png"), full_page=True)
+
+
+@pytest.fixture
+def windows(chromium: Browser, live_server: LiveServer) -> Iterator[Windows]:
+    """Windows on a hub without a relay: its catalogue follows PostgreSQL, and its own writes at once."""
+    opened = Windows(chromium, live_server.url)
+    yield opened
+    opened.close()
+    live.stop()
+
+
+@pytest.fixture
+def anna(windows: Windows) -> User:
+    """An operator who may do everything."""
+    return User.objects.create_superuser("anna", "anna@example.com", "a-long-password")

@@ -18,6 +18,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from apps.core.admin import actor_of
 from apps.events import links, services
 from apps.events.models import DeadLetter
 
@@ -27,11 +28,6 @@ MAY_DECIDE = "events.decide_deadletter"
 MOST_LINES = 50
 OWN = frozenset({"ids", "all", "next", "newest", "csrfmiddlewaretoken"})
 """What the page that asks has in its address beside the filters of the list."""
-
-
-def actor_of(request: HttpRequest) -> str:
-    """Return the operator as decisions name him."""
-    return f"operator:{request.user.get_username()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
+from apps.core.admin import actor_of
 from apps.registry import links
 from apps.registry.admin.operations import OPERATIONS, Operation, Order, phrase
 from apps.registry.models import MAX_WEIGHT, Instance
@@ -28,11 +29,6 @@ MOST_AT_ONCE = 500
 """Each operation is a change of its own, some milliseconds long: more would keep the operator waiting in the dark."""
 
 MAY_OPERATE = "registry.change_instance"
-
-
-def actor_of(request: HttpRequest) -> str:
-    """Return the operator as the history names him."""
-    return f"operator:{request.user.get_username()}"
 
 
 def operation_url(operation: str, pks: Sequence[int], back_to: str = "") -> str:

@@ -19,6 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from apps.core.admin import actor_of
 from apps.core.errors import Conflict, HubError
 from apps.core.tenancy.models import required_scope
 from apps.serviceauth import services
@@ -33,11 +34,6 @@ MADE_MEANWHILE = (
     "Something was issued for this account since this page was opened, perhaps by this very form: nothing was made now."
     " See the account before you try again."
 )
-
-
-def actor_of(request: HttpRequest) -> str:
-    """Return the operator as accounts and keys say by whom they were made."""
-    return f"operator:{request.user.get_username()}"
 
 
 class Deeds:

@@ -13,7 +13,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from apps.core.admin import HubWide
+from apps.core.admin import HubWide, actor_of
 from apps.core.errors import HubError
 from apps.core.fetching import FetchFailed
 from apps.core.tenancy import Companies
@@ -108,7 +108,7 @@ class TrustedIssuerAdmin(HubWide, ModelAdmin):
         """Store it by the service, which writes it down."""
         found = TrustedIssuer.objects.filter(pk=obj.pk).first() if change else None
         try:
-            saved = issuer_save(row=found, actor=f"operator:{request.user.get_username()}", **form.values())
+            saved = issuer_save(row=found, actor=actor_of(request), **form.values())
         except HubError as error:
             self.message_user(request, f"Nothing was stored: {error.detail}", messages.ERROR)
         else:

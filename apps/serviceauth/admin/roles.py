@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from apps.core.admin import actor_of
 from apps.core.errors import FieldError
 from apps.core.look import ago_html
 from apps.core.tenancy.models import required_scope
@@ -24,11 +25,6 @@ from apps.serviceauth.selectors import company_names
 from apps.serviceauth.services.roles import assignment_faults, role_faults
 
 MOST_CHIPS = 4
-
-
-def actor_of(request: HttpRequest) -> str:
-    """Return the operator as rows name who made them."""
-    return f"operator:{request.user.get_username()}"
 
 
 def chips(patterns: Iterable[str]) -> SafeString:

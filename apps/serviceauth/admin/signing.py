@@ -13,10 +13,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
-from apps.core.admin import HubWide, ReadOnlyModelAdmin
+from apps.core.admin import HubWide, ReadOnlyModelAdmin, actor_of
 from apps.core.look import ago_html, identifier_html
 from apps.serviceauth import selectors, services
-from apps.serviceauth.admin.deeds import actor_of
 from apps.serviceauth.admin.forms import ReasonForm
 from apps.serviceauth.admin.revoking import RevokeForm
 from apps.serviceauth.models import Revocation, SigningKey

@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
+from apps.core import guesses
 from apps.core.tenancy import Companies, system, use
 from apps.serviceauth import keys
 from apps.serviceauth.errors import BadCredentials
@@ -113,7 +114,7 @@ def _refusal(reason: str, service_name: str, source: str, service_key: str, **kn
     _log.warning(
         "service_key_refused",
         reason=reason if parsed else "no_key",
-        service_name=service_name[:100],
+        service_name=guesses.shown(service_name),
         key_id=parsed.key_id if parsed else None,
         source=source,
         **known,

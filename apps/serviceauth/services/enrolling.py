@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import structlog
 from django.db import transaction
 
+from apps.core import guesses
 from apps.core.errors import Conflict, FieldError, InvalidInput
 from apps.core.tenancy import system, use
 from apps.serviceauth import keys
@@ -104,7 +105,7 @@ def enrolment_redeem(*, text: str, service_name: str, source: str, now: dt.datet
     with use(system("redeem an enrolment token")):
         reason, text, key = _redeem(text, service_name, source, now)
         if key is None:
-            _log.warning("enrolment_refused", reason=reason, service_name=service_name[:100], source=source)
+            _log.warning("enrolment_refused", reason=reason, service_name=guesses.shown(service_name), source=source)
             raise BadCredentials(reason)
         _log.info("enrolled", account=key.account.name, service_name=service_name, key_id=key.key_id, source=source)
         return text, key
