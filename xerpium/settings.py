@@ -197,6 +197,8 @@ WHITENOISE_MANIFEST_STRICT = False
 # The hub's own templates win over Unfold's, and Unfold's over Django's.
 INSTALLED_APPS = [
     "apps.console",
+    "apps.uiregistry",
+    "apps.menus",
     "apps.registry",
     "apps.serviceauth",
     "apps.events",

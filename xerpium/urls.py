@@ -12,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", include("apps.console.urls")),
     path("admin/events/", include("apps.events.admin.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("apps.uiregistry.urls")),
+    path("api/v1/", include("apps.menus.urls")),
     path("api/v1/", include("apps.registry.urls")),
     path("api/v1/", include("apps.events.urls")),
     path("api/v1/", include("apps.serviceauth.urls")),

@@ -50,6 +50,20 @@ OPERATOR_PERMISSIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "events:publish": {"": ("events.add_journalentry",)},
     "events:declare": {"": ("events.change_eventtypedeclaration",)},
     "events:decide": {"": ("events.view_deadletter", "events.decide_deadletter")},
+    "menus:read": {"": ("menus.view_menuitem",)},
+    "menus:write": {"": ("menus.view_menuitem", "menus.change_menuitem")},
+    "ui:read": {
+        "": ("uiregistry.view_component",),
+        "widgets": ("uiregistry.view_widget",),
+        "dashboards": ("uiregistry.view_dashboard",),
+        "manifests": ("uiregistry.view_manifest",),
+    },
+    "ui:write": {
+        "": ("uiregistry.change_component",),
+        "widgets": ("uiregistry.change_widget",),
+        "dashboards": ("uiregistry.change_dashboard",),
+        "manifests": ("uiregistry.change_manifest",),
+    },
     "auth:introspect": {"": ("serviceauth.view_serviceaccount",)},
 }
 """What an operator needs where a token needs a scope: Django's permissions, all of them, as the console asks for.

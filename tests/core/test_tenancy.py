@@ -52,6 +52,7 @@ NO_COMPANY = {
     "events.GroupState": "how groups of consumers are doing",
     "events.StreamSample": "how long streams were",
     "events.StreamState": "how long streams are",
+    "menus.MenuRevision": "numbers",
     "otp_static.StaticDevice": "operators' second factor",
     "otp_static.StaticToken": "operators' second factor",
     "otp_totp.TOTPDevice": "operators' second factor",

@@ -11,8 +11,10 @@ from apps.core.models import AuditEntry
 from apps.core.tenancy import system, use
 from apps.core.tenancy.models import CompanyScoped
 from apps.events.models import DeadLetter, EventTypeDeclaration, EventTypeHour, JournalEntry, OutboxEntry
+from apps.menus.models import Conflict, Handover, MenuItem, Overlay
 from apps.registry.models import HistoryEntry, Instance, PollHour, PollResult, Service, Vitals
 from apps.serviceauth.models import Company, EnrolmentToken, Role, RoleAssignment, ServiceAccount, ServiceKey
+from apps.uiregistry.models import Component, Dashboard, Layout, Manifest, ManifestRevision, Widget
 
 __all__ = ["ONE", "TWO", "Rows", "columns_of_key", "rows_of_all"]
 
@@ -42,6 +44,8 @@ def _rows_of(company: int | None, now: dt.datetime) -> Iterator[CompanyScoped]:
     yield from _registered(company, name, now)
     yield from _events(company, name, now)
     yield from _access(company, name, now)
+    yield from _menus(company, name)
+    yield from _ui(company, name)
     yield AuditEntry.objects.create(
         actor_kind="hub", actor="tests", action="made", object_type="row", object_id=name, company_id=company
     )
@@ -95,3 +99,41 @@ def _access(company: int | None, name: str, now: dt.datetime) -> Iterator[Compan
     role = Role.objects.create(name=name, company_id=company)
     yield role
     yield RoleAssignment.objects.create(role=role, user_id=7, company_id=company, created_by="tests")
+
+
+def _menus(company: int | None, name: str) -> Iterator[CompanyScoped]:
+    item = MenuItem.objects.create(
+        service_name="orders",
+        company_id=company,
+        key=name,
+        declared={},
+        name=name,
+        path=f"/{name}",
+        route_key=f"/{name}",
+    )
+    yield item
+    scope = ("global", 0) if company is None else ("company", company)
+    yield Overlay.objects.create(
+        item=item, scope=scope[0], scope_id=scope[1], company_id=company, values={}, base={}, actor="tests"
+    )
+    yield Handover.objects.create(kind="menu", route_key=name, company_id=company, service_name="orders", actor="tests")
+    yield Conflict.objects.create(
+        kind="menu", route_key=name, path=name, company_id=company, owner="orders", claimant="shop"
+    )
+
+
+def _ui(company: int | None, name: str) -> Iterator[CompanyScoped]:
+    declared: dict[str, Any] = {"service_name": "orders", "company_id": company, "name": name, "declared": {}}
+    yield Component.objects.create(
+        **declared, component_type="page", route_path=f"/{name}", route_key=f"/{name}", api_endpoint="/api"
+    )
+    yield Widget.objects.create(**declared, widget_type="metric", api_endpoint="/api")
+    dashboard = Dashboard.objects.create(slug=name, title=name, company_id=company, actor="tests")
+    yield dashboard
+    scope = ("global", 0) if company is None else ("company", company)
+    yield Layout.objects.create(
+        dashboard=dashboard, scope=scope[0], scope_id=scope[1], company_id=company, actor="tests"
+    )
+    manifest = Manifest.objects.create(service_name=name, company_id=company)
+    yield manifest
+    yield ManifestRevision.objects.create(manifest=manifest, number=1, digest="", cause="put", actor="tests")

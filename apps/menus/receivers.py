@@ -1,0 +1,1 @@
+"""What menus do when something happens in their own process."""

@@ -1,0 +1,7 @@
+"""What menus tell apps that they must not import."""
+
+from django.dispatch import Signal
+
+# Sent within the transaction that changed what a service declares one by one (not through a manifest), with
+# `service: str`, `company_id: int | None` (the scope of who declared it) and `actor: str`.
+items_declared = Signal()

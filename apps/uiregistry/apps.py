@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class UIRegistryConfig(AppConfig):
+    name = "apps.uiregistry"
+    label = "uiregistry"
+    verbose_name = "UI registry"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        from apps.uiregistry import receivers  # noqa: F401  importing the receivers connects them

@@ -1,0 +1,1 @@
+"""What the UI registry does when something happens in its own process."""

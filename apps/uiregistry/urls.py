@@ -1,0 +1,5 @@
+"""The UI registry's addresses, below ``/api/v1/``."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
