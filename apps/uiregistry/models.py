@@ -144,7 +144,7 @@ class Manifest(CompanyScoped):
     service_name = models.CharField("service", max_length=100)
     company_id = models.BigIntegerField("company", null=True, blank=True)
     version = models.CharField(max_length=100, default="0.0.0")
-    generation = models.BigIntegerField(default=0)
+    generation = models.BigIntegerField(null=True, help_text="Empty: no manifest was put, or it was taken back.")
     number = models.PositiveIntegerField(default=0, help_text="Of the last revision.")
     touched_by = models.CharField(
         max_length=200,

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('service_name', models.CharField(max_length=100, verbose_name='service')),
                 ('company_id', models.BigIntegerField(blank=True, null=True, verbose_name='company')),
                 ('version', models.CharField(default='0.0.0', max_length=100)),
-                ('generation', models.BigIntegerField(default=0)),
+                ('generation', models.BigIntegerField(help_text='Empty: no manifest was put, or it was taken back.', null=True)),
                 ('number', models.PositiveIntegerField(default=0, help_text='Of the last revision.')),
                 ('touched_by', models.CharField(blank=True, help_text='Who changed single items since the last revision; empty: nobody.', max_length=200)),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
