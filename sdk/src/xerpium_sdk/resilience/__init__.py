@@ -1,0 +1,18 @@
+"""Calls that hold: breakers, retries within a budget, limits to how many and how long."""
+
+from xerpium_sdk.resilience._circuit import BreakerPolicy, Change, CircuitState
+from xerpium_sdk.resilience.breaker import Attempt, BreakerMetrics, CircuitBreaker
+from xerpium_sdk.resilience.errors import BulkheadFullError, CallTimeoutError, CircuitOpenError, ResilienceError
+
+__all__ = [
+    "Attempt",
+    "BreakerMetrics",
+    "BreakerPolicy",
+    "BulkheadFullError",
+    "CallTimeoutError",
+    "Change",
+    "CircuitBreaker",
+    "CircuitOpenError",
+    "CircuitState",
+    "ResilienceError",
+]
