@@ -1,7 +1,7 @@
 """Every read of the registry that others may use."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from django.db.models import Case, QuerySet, When
@@ -82,9 +82,9 @@ def service_history(name: str, *, companies: Companies = "*") -> QuerySet[Histor
     return service_known(name, companies=companies).history.order_by("-id")
 
 
-def service_states() -> dict[str, ServiceState]:
-    """Return what every registered service is made of, by name: for counts of services and instances by status."""
-    return observed.service_states()
+def service_states(names: Iterable[str] | None = None) -> dict[str, ServiceState]:
+    """Return what every registered service, or each of ``names``, is made of: instances by status, by its name."""
+    return observed.service_states(names)
 
 
 def current_troubles(states: Mapping[str, ServiceState], *, now: dt.datetime) -> list[Trouble]:

@@ -1,0 +1,1 @@
+"""Every read of the UI registry that others may ask for."""

@@ -1,0 +1,1 @@
+"""Every write of the UI registry that others may ask for."""
