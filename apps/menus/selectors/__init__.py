@@ -1,0 +1,1 @@
+"""Every read of menus that others may use."""
