@@ -3,6 +3,13 @@
 from xerpium_sdk.resilience._circuit import BreakerPolicy, Change, CircuitState
 from xerpium_sdk.resilience.breaker import Attempt, BreakerMetrics, CircuitBreaker
 from xerpium_sdk.resilience.errors import BulkheadFullError, CallTimeoutError, CircuitOpenError, ResilienceError
+from xerpium_sdk.resilience.retry import (
+    RetryBudget,
+    RetryPolicy,
+    call_again,
+    call_again_async,
+    retry_with_exponential_backoff,
+)
 
 __all__ = [
     "Attempt",
@@ -15,4 +22,9 @@ __all__ = [
     "CircuitOpenError",
     "CircuitState",
     "ResilienceError",
+    "RetryBudget",
+    "RetryPolicy",
+    "call_again",
+    "call_again_async",
+    "retry_with_exponential_backoff",
 ]
