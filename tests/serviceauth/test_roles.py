@@ -11,7 +11,7 @@ from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.core.models import AuditEntry
 from apps.core.tenancy import Scope, company, use
 from apps.serviceauth.models import Revocation, Role, RoleAssignment
-from apps.serviceauth.selectors import permissions_of
+from apps.serviceauth.selectors import permissions_of, roles_of
 from apps.serviceauth.services import role_assign, role_delete, role_save, role_unassign
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,10 @@ def test_what_a_person_may_is_what_roles_of_here_and_of_all_companies_give_here_
     assert len(queries) == 1
     assert permissions_of(5, 3) == ("a", "catalogue.*", "secret.*", "three")
     assert permissions_of(7, 2) == ()
+    with use(None):
+        assert [name for _, name in roles_of(5, 2)] == ["boss", "reader"]
+    assert [name for _, name in roles_of(5, 3)] == ["boss", "in-three", "reader"]
+    assert roles_of(7, 2) == ()
 
 
 def test_a_row_that_should_not_be_there_gives_nothing_elsewhere() -> None:
@@ -57,6 +61,7 @@ def test_a_row_that_should_not_be_there_gives_nothing_elsewhere() -> None:
     RoleAssignment.objects.create(role=Role.objects.get(), user_id=5, company_id=None, created_by="sql")
 
     assert permissions_of(5, 2) == ()
+    assert roles_of(5, 2) == ()
 
 
 @pytest.mark.parametrize("pattern", ["product.view", "product.*", "*", "a:b-c_d.e.*", "größe.*"])
