@@ -34,13 +34,20 @@ _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _URL = re.compile(r"https://(?P<host>[^/?#@:]+)(?::[0-9]{1,5})?(?:[/?#].*)?", re.IGNORECASE)
 # Control and format characters (bidirectional overrides, zero-width ones), lone surrogates and line ends.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
 
 
 def hidden_character(text: str) -> bool:
-    """Whether ``text`` holds a character that is not seen, or that makes others be read in another order."""
+    """Whether ``text`` holds a character that is not seen, or that makes others be read in another order.
+
+    Joiners do not count between letters that they shape, as Persian and emoji need them.
+    """
     if text.isascii():
         return not text.isprintable()
-    return any(unicodedata.category(one) in _HIDDEN for one in text)
+    return any(
+        unicodedata.category(one) in _HIDDEN and not (one in _JOINERS and text[:number].strip(_JOINERS))
+        for number, one in enumerate(text)
+    )
 
 
 def path_fault(path: str) -> str | None:
@@ -114,7 +121,7 @@ def _address_fault(path: str, what: str) -> str | None:
     if len(forms) > MAX_DECODINGS:
         return f"{what} is not escaped more than {MAX_DECODINGS} times over."
     for number, form in enumerate(forms):
-        if hidden_character(form) or (number == 0 and re.search(r"\s", form)):
+        if hidden_character(form) or set(_JOINERS) & set(form) or (number == 0 and re.search(r"\s", form)):
             return f"{what} holds no spaces and no hidden characters."
         if "//" in form:
             return f"{what} has no empty segments: “//” would be another host to some."
