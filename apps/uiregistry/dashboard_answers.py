@@ -149,8 +149,8 @@ def shown_dashboard(shown: Shown) -> dict[str, Any]:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    at, standing = place.placement, place.standing
-    marked = {"service_status": standing.mark} if standing.mark else {}
+    at, mark = place.placement, place.lifetime.mark
+    marked = {"service_status": mark} if mark else {}
     return {"x": at.x, "y": at.y, "w": at.w, "h": at.h, **marked, "widget": _widget(place.widget)}
 
 

@@ -4,7 +4,7 @@ from apps.serviceauth.selectors.accounts import access_troubles, accounts_with_k
 from apps.serviceauth.selectors.companies import company_names, every_company_name
 from apps.serviceauth.selectors.operators import operator_companies
 from apps.serviceauth.selectors.revocations import REVOCATIONS_MAX_AGE, revocation_list
-from apps.serviceauth.selectors.roles import permissions_of, roles_of, roles_of
+from apps.serviceauth.selectors.roles import permissions_of, roles_of
 from apps.serviceauth.selectors.signing import SigningState, signing_state, signing_trouble
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "operator_companies",
     "permissions_of",
     "revocation_list",
-    "roles_of",
     "roles_of",
     "signing_state",
     "signing_trouble",

@@ -37,15 +37,3 @@ def roles_of(user_id: int, company_id: int) -> tuple[tuple[int, str], ...]:
             "role_id", "role__name"
         )
         return tuple(sorted(set(found), key=lambda role: (role[1], role[0])))
-
-
-def roles_of(user_id: int, company_id: int) -> tuple[tuple[int, str], ...]:
-    """Return the roles that a person has in a company, as (id, name), ordered by name; each once.
-
-    They are found as `permissions_of` finds them: one query, in the company's own scope whoever asks.
-    """
-    here = Q(company_id=company_id) | Q(company_id__isnull=True)
-    role_here = Q(role__company_id=company_id) | Q(role__company_id__isnull=True)
-    with use(company(company_id)):
-        found = RoleAssignment.objects.filter(here, role_here, user_id=user_id).values_list("role_id", "role__name")
-        return tuple(sorted(set(found), key=lambda role: (role[1], role[0])))

@@ -7,11 +7,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotFound
+from apps.menus.lifetimes import Lifetime
 from apps.uiregistry.layouts import MOST_PLACEMENTS, Placement, arranged, placed
 from apps.uiregistry.models import Dashboard, Layout, Widget
-from apps.uiregistry.selectors.standing import standings
+from apps.uiregistry.selectors.standing import lifetimes
 from apps.uiregistry.selectors.viewers import Viewer
-from apps.uiregistry.standing import Standing
 
 __all__ = [
     "Place",
@@ -31,11 +31,11 @@ NONE = "There is no such dashboard."
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A widget that is shown, and where; ``standing`` says how its service is doing."""
+    """A widget that is shown, and where; ``lifetime`` says how its service lives."""
 
     widget: Widget
     placement: Placement
-    standing: Standing
+    lifetime: Lifetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,13 @@ def shown_to(one: Dashboard, viewer: Viewer) -> Shown:
     counts = _counting(one, viewer)
     if counts is None:
         widgets = widgets_of_viewer(viewer)
-        states = standings(widget.service_name for widget in widgets)
+        states = lifetimes(widget.service_name for widget in widgets)
         alive = [widget for widget in widgets if states[widget.service_name].is_shown]
         places = placed((widget.pk, widget.size) for widget in alive[:MOST_PLACEMENTS])
         return Shown(one, None, _places(places, alive, states), max(len(alive) - MOST_PLACEMENTS, 0))
     wanted = [Placement.of(place) for place in counts.placements]
     widgets = widgets_of_viewer(viewer, ids=[place.widget_id for place in wanted])
-    states = standings(widget.service_name for widget in widgets)
+    states = lifetimes(widget.service_name for widget in widgets)
     return Shown(one, counts, _places(wanted, widgets, states))
 
 
@@ -145,7 +145,7 @@ def _counting(one: Dashboard, viewer: Viewer) -> Layout | None:
 
 
 def _places(
-    wanted: Iterable[Placement], widgets: Iterable[Widget], states: Mapping[str, Standing]
+    wanted: Iterable[Placement], widgets: Iterable[Widget], states: Mapping[str, Lifetime]
 ) -> tuple[Place, ...]:
     known: dict[int, Any] = {widget.pk: widget for widget in widgets}
     found = (
@@ -153,4 +153,4 @@ def _places(
         for place in arranged(wanted)
         if place.widget_id in known
     )
-    return tuple(place for place in found if place.standing.is_shown)
+    return tuple(place for place in found if place.lifetime.is_shown)

@@ -1,22 +1,23 @@
-"""How the services behind pages and widgets are doing now, for a whole list of them at once."""
+"""How the services behind pages and widgets live now, for a whole list of them at once."""
 
 from collections.abc import Iterable, Mapping
 
+from apps.menus.lifetimes import Lifetime, lifetime_of
 from apps.registry import selectors as registry
 from apps.registry.models import Service
-from apps.uiregistry.standing import Standing, standing_of
 
-__all__ = ["standings"]
+__all__ = ["lifetimes"]
 
 
-def standings(names: Iterable[str]) -> Mapping[str, Standing]:
-    """Return how each service of ``names`` stands; two queries, however many they are."""
+def lifetimes(names: Iterable[str]) -> Mapping[str, Lifetime]:
+    """Return how each service of ``names`` lives; two queries, however many they are."""
     wanted = set(names)
     if not wanted:
         return {}
     states = registry.service_states(wanted)
-    known = set(Service.objects.filter(name__in=wanted - states.keys()).values_list("name", flat=True))
+    others = Service.objects.filter(name__in=wanted - states.keys())
+    known = states.keys() | set(others.values_list("name", flat=True))
     return {
-        name: standing_of(states[name].statuses if name in states else None, known=name in states or name in known)
+        name: lifetime_of(states[name].statuses if name in states else (), was_registered=name in known)
         for name in wanted
     }
