@@ -13,6 +13,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_GENERATION",
     "MAX_ITEMS",
+    "NO_VERSION",
     "SCHEMA_VERSION",
     "SECTIONS",
     "body_of",
@@ -88,9 +89,8 @@ def counts(body: Mapping[str, Any] | None) -> dict[str, int]:
 
 def identity(section: str, item: Mapping[str, Any]) -> tuple[int | None, str]:
     """Return what makes an item the same one in two manifests: its company, and its key or name."""
-    if section != "menus":
-        return None, str(item.get("name", ""))
-    return item.get("company_id"), str(item.get("key") or item.get("path") or item.get("url") or "")
+    names = ("key", "path", "url") if section == "menus" else ("name",)
+    return item.get("company_id"), str(next((item[name] for name in names if item.get(name)), ""))
 
 
 def _plain(value: Any) -> Any:
