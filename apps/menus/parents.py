@@ -39,9 +39,6 @@ class Directory:
             self._names[node.name].append(node)
             self._keys[node.key].append(node)
 
-    def __contains__(self, id: int) -> bool:
-        return id in self._ids
-
     def node(self, id: int) -> Node | None:
         """Return the item with a number."""
         return self._ids.get(id)

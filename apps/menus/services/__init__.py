@@ -1,6 +1,35 @@
 """Every write of menus that others may ask for."""
 
-from apps.menus.services.reconciling import Declared, Outcome
-from apps.menus.services.revisions import lock, touch
+from apps.menus.services.claiming import (
+    Claim,
+    Judged,
+    PathTaken,
+    Place,
+    Wanted,
+    at_places,
+    claims_judge,
+    conflicts_record,
+    conflicts_settle,
+    handovers_at,
+)
+from apps.menus.services.reconciling import Declared, Outcome, menus_reconcile
+from apps.menus.services.revisions import lock, revision_of, touch
 
-__all__ = ["Declared", "Outcome", "lock", "touch"]
+__all__ = [
+    "Claim",
+    "Declared",
+    "Judged",
+    "Outcome",
+    "PathTaken",
+    "Place",
+    "Wanted",
+    "at_places",
+    "claims_judge",
+    "conflicts_record",
+    "conflicts_settle",
+    "handovers_at",
+    "lock",
+    "menus_reconcile",
+    "revision_of",
+    "touch",
+]

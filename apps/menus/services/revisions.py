@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from django.db import connection, transaction
+from django.db.models import Max, Q
 
+from apps.menus.models import MenuRevision
 from apps.menus.signals import trees_changed
 
-__all__ = ["lock", "touch"]
+__all__ = ["lock", "revision_of", "touch"]
 
 _LOCK = 0x5845525049554D10  # "XERPIUM" and a number: which of the project's advisory locks this is
 
@@ -51,3 +53,10 @@ def touch(companies: Iterable[int | None]) -> int:
         revision: int = cursor.fetchall()[0][0]
     transaction.on_commit(lambda: trees_changed.send(sender=None, companies=tuple(named), revision=revision))
     return revision
+
+
+def revision_of(company_id: int | None) -> int:
+    """Return the revision of the tree that a company has (None: that everybody has)."""
+    of = MenuRevision.objects.filter(Q(company_id=None) | Q(company_id=company_id))
+    found: int | None = of.aggregate(last=Max("value"))["last"]
+    return found or 0
