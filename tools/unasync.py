@@ -15,13 +15,16 @@ DIRECTORIES = [
     (SDK / "registry/_async", SDK / "registry/_sync"),
     (SDK / "events/_async", SDK / "events/_sync"),
     (SDK / "auth/_async", SDK / "auth/_sync"),
+    (SDK / "ui/_async", SDK / "ui/_sync"),
     (ROOT / "tests/sdk/_async", ROOT / "tests/sdk/_sync"),
+    (ROOT / "tests/sdk/ui/_async", ROOT / "tests/sdk/ui/_sync"),
 ]
 HEADER = "# Generated from {source} by tools/unasync.py; change that file, not this one.\n"
 SUBSTITUTIONS = [
     (r'"""The asyncio clients: the source from which `_sync` is generated\."""', '"""The clients for threads."""'),
     (r'"""Publishing with asyncio: the source from which `_sync` is generated\."""', '"""Publishing with threads."""'),
     (r'"""Service authentication with asyncio: the source from which `_sync` is generated\."""', '"""With threads."""'),
+    (r'"""Menus and UI with asyncio: the source from which `_sync` is generated\."""', '"""With threads."""'),
     (r" on several event loops too\.", " in several threads."),
     (r" before others on the event loop have their turn\.", " before another thread has its turn."),
     (r"\bredis\.asyncio\b", "redis"),

@@ -155,8 +155,9 @@ class Hub:
             assert self._server is not None
             runner.run(self._server.serve(sockets=[listener]))
 
-    def _application(self) -> Starlette:
-        handlers: dict[tuple[str, str], Handler] = {
+    def handlers(self) -> dict[tuple[str, str], Handler]:
+        """Return what it answers, by verb and path below ``/api/v1``."""
+        return {
             ("POST", "/service-auth/token"): self._token,
             ("POST", "/service-auth/validate"): self._validate,
             ("POST", "/services/register"): self._register,
@@ -168,9 +169,11 @@ class Hub:
             ("DELETE", "/services/{name}/instances/{instance_id}"): self._leave,
             ("POST", "/services/{name}/instances/{instance_id}/{verb}"): self._drain,
         }
+
+    def _application(self) -> Starlette:
         routes = [
             Route(f"/api/v1{path}", self._answering(handler), methods=[verb])
-            for (verb, path), handler in handlers.items()
+            for (verb, path), handler in self.handlers().items()
         ]
         return Starlette(routes=[*routes, Route("/api/v1/catalog/stream", self._stream)])
 

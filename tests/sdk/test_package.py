@@ -11,13 +11,13 @@ from types import ModuleType
 import pytest
 
 import xerpium_sdk
-from xerpium_sdk import auth, events, registry
+from xerpium_sdk import auth, events, registry, ui
 
 ROOT = Path(__file__).resolve().parents[2]
 SDK = Path(xerpium_sdk.__file__).parent
 MODULES = sorted(
     ".".join(path.relative_to(SDK.parent).with_suffix("").parts).removesuffix(".__init__")
-    for part in ("wire", "registry", "events", "auth")
+    for part in ("wire", "registry", "events", "auth", "ui")
     for path in (SDK / part).rglob("*.py")
 )
 
@@ -54,8 +54,9 @@ def test_everything_public_of_the_registry_can_be_had_from_one_place() -> None:
         (registry, {"Catalog", "HubClient", "Member"}),
         (events, {"EventPublisher"}),
         (auth, {"ServiceAuthClient"}),
+        (ui, {"ManifestClient", "ManifestKeeper", "MenuRegistrationClient", "UIRegistryClient"}),
     ],
-    ids=["registry", "events", "auth"],
+    ids=["registry", "events", "auth", "ui"],
 )
 def test_every_async_class_has_its_twin(module: ModuleType, names: set[str]) -> None:
     twins = {name.removeprefix("Async") for name in module.__all__ if name.startswith("Async")}
@@ -70,12 +71,13 @@ def test_every_async_class_has_its_twin(module: ModuleType, names: set[str]) -> 
     ("module", "unwanted"),
     [
         ("xerpium_sdk.wire", {"httpx2", "redis", "django", "semantic_version", "orjson", "msgspec"}),
-        ("xerpium_sdk.registry", {"redis", "django", "fastapi", "starlette", "jwt"}),
+        ("xerpium_sdk.registry", {"redis", "django", "fastapi", "starlette", "jwt", "xerpium_sdk.ui"}),
+        ("xerpium_sdk.ui", {"redis", "django", "fastapi", "starlette", "jwt", "xerpium_sdk.events"}),
         ("xerpium_sdk.auth", {"redis", "django", "fastapi", "starlette", "jwt"}),
         ("xerpium_sdk.auth.fastapi", {"redis", "django", "jwt"}),
         ("xerpium_sdk.django.auth", {"redis", "fastapi", "starlette", "jwt"}),
         ("xerpium_sdk.events", {"httpx2", "django", "fastapi", "starlette"}),
-        ("xerpium_sdk.fastapi", {"redis", "django", "fastapi", "starlette"}),
+        ("xerpium_sdk.fastapi", {"redis", "django", "fastapi", "starlette", "xerpium_sdk.ui"}),
     ],
 )
 def test_importing_a_part_brings_in_no_more_than_it_needs(module: str, unwanted: set[str]) -> None:

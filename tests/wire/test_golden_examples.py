@@ -6,22 +6,29 @@ import pytest
 
 from xerpium_sdk.events.decode import decode_entry
 from xerpium_sdk.wire import Envelope, EventType, InstanceRecord, Problem, Registration, ServiceRecord, Status, examples
+from xerpium_sdk.wire.manifests import Manifest, ManifestResult, ManifestRevision
+from xerpium_sdk.wire.menus import MenuItem
+from xerpium_sdk.wire.ui import UIComponent, UIWidget
 
-JSON_TYPES = {
+JSON_TYPES: dict[str, Any] = {
+    "component": UIComponent,
     "instance": InstanceRecord,
+    "manifest": Manifest,
+    "manifest_result": ManifestResult,
+    "manifest_revision": ManifestRevision,
+    "menu_item": MenuItem,
     "problem": Problem,
     "registration": Registration,
     "service": ServiceRecord,
     "service_left": ServiceRecord,
+    "widget": UIWidget,
 }
 EVENTS = {"event": False, "event_bare": False, "event_text_ids": True}
 SEED_EVENTS = {example["means"]["event_type"]: example for example in examples.load("events")}
 
 
 @pytest.mark.parametrize(("name", "kind"), JSON_TYPES.items())
-def test_a_document_comes_back_as_it_was(
-    name: str, kind: type[InstanceRecord | Problem | Registration | ServiceRecord]
-) -> None:
+def test_a_document_comes_back_as_it_was(name: str, kind: Any) -> None:
     document = examples.load(name)
     assert kind.from_json(document).to_json() == document
 
@@ -78,5 +85,5 @@ def test_a_snapshot_holds_services() -> None:
 
 
 def test_no_example_is_left_untested() -> None:
-    tested = {*JSON_TYPES, *EVENTS, "events", "registration_minimal", "catalog_snapshot"}
+    tested = {*JSON_TYPES, *EVENTS, "events", "registration_minimal", "menu_item_minimal", "catalog_snapshot"}
     assert set(examples.names()) == tested

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from xerpium_sdk.events import AsyncEventPublisher, EventConsumer
+    from xerpium_sdk.wire.manifests import Manifest
 
 __all__ = ["consume", "follow", "join", "publish"]
 
@@ -29,12 +30,14 @@ def join(
     *,
     status: Supplier[Status | str] | None = None,
     details: Supplier[Mapping[str, Any]] | None = None,
+    manifest: "Manifest | None" = None,
 ) -> AsyncMember:
     """Make ``app`` a member of the hub from the end of its own start to the beginning of its own shutdown.
 
-    A hub that is away does not keep the application from starting; see `AsyncMember` for the arguments.
+    A hub that is away, or does not take the ``manifest``, does not keep the application from starting; see
+    `AsyncMember` for the arguments.
     """
-    member = AsyncMember(hub, registration, status=status, details=details)
+    member = AsyncMember(hub, registration, status=status, details=details, manifest=manifest)
     _live_within(app, member)
     return member
 

@@ -22,6 +22,7 @@ from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecor
 __all__ = ["AsyncHubClient"]
 
 T = TypeVar("T")
+MOST_CONNECTIONS = 100
 STREAM_SILENCE_SECONDS = 45.0
 """A stream that says nothing for this long is dead: the hub speaks every 15 s."""
 
@@ -37,6 +38,7 @@ class AsyncHubClient:
             no token is sent: to an open hub.
         timeout: seconds for each step of a request (connect, send, first byte, …).
         retry: how calls are repeated when the hub does not answer or says "not now".
+        keep_alive: False: no connection stays open after its request, for clients that nobody may close.
         transport: another way to the hub, for tests (``httpx2.MockTransport``, ``ASGITransport``, …).
 
     Every call raises `HubUnavailable`, `Refused` (or one of its kinds) or `UnreadableAnswer`; see `errors`.
@@ -50,6 +52,7 @@ class AsyncHubClient:
         auth: AsyncServiceAuthClient | None = None,
         timeout: float = 5.0,
         retry: Retry | None = None,
+        keep_alive: bool = True,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.hub_url = address(hub_url)
@@ -62,6 +65,7 @@ class AsyncHubClient:
             headers=common_headers() | ({"Authorization": f"Bearer {token}"} if token is not None else {}),
             auth=auth.auth() if auth is not None else None,
             timeout=timeout,
+            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=20 if keep_alive else 0),
             transport=transport,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import random
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from xerpium_sdk._backoff import Backoff
@@ -20,6 +20,10 @@ from xerpium_sdk.registry._tasks import Supplier, Worker, call
 from xerpium_sdk.registry._trouble import Trouble
 from xerpium_sdk.wire.envelope import dump_data
 from xerpium_sdk.wire.registry import Registration, Status
+
+if TYPE_CHECKING:
+    from xerpium_sdk.ui._async.keeper import AsyncManifestKeeper
+    from xerpium_sdk.wire.manifests import Manifest
 
 __all__ = ["AsyncMember"]
 
@@ -44,6 +48,14 @@ class AsyncMember:
         details: gives more to show to operators at each report.
         wait: register before the block begins, and raise `HubError` when that fails, instead of in the background.
         backoff: the pauses after failures; see `member_backoff` for the default.
+        manifest: its menus, components and widgets, which the hub is given in the background whenever the service has
+            registered. A hub that refuses them does not keep the service from being a member; the log says why.
+
+    Attributes:
+        manifest: what became of the manifest, and the way to change it; None: there is none.
+
+    Raises:
+        InvalidManifest: the manifest contradicts itself.
     """
 
     def __init__(
@@ -55,6 +67,7 @@ class AsyncMember:
         details: Supplier[Mapping[str, Any]] | None = None,
         wait: bool = False,
         backoff: Backoff | None = None,
+        manifest: "Manifest | None" = None,
     ) -> None:
         self.registration = replace(registration, instance_id=registration.effective_instance_id)
         self._hub = hub
@@ -67,6 +80,7 @@ class AsyncMember:
         self._lease = self._new_lease()
         self._asked = False
         self._trouble = Trouble(registration.name)
+        self.manifest = self._new_keeper(manifest)
 
     @property
     def joined(self) -> bool:
@@ -91,12 +105,16 @@ class AsyncMember:
                 await self._close()
                 raise
         self._worker.start(self._run)
+        if self.manifest is not None:
+            self.manifest.start(self._client)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._worker.stop()
+        if self.manifest is not None:
+            await self.manifest.stop()
         if self._asked:
             await self._leave()
         await self._close()
@@ -109,6 +127,13 @@ class AsyncMember:
 
     def _new_lease(self) -> Lease:
         return Lease(self.registration.lease_seconds, self._backoff, random)
+
+    def _new_keeper(self, manifest: "Manifest | None") -> "AsyncManifestKeeper | None":
+        if manifest is None:
+            return None
+        from xerpium_sdk.ui._async.keeper import AsyncManifestKeeper  # not everybody has menus
+
+        return AsyncManifestKeeper(self.registration, manifest, self._backoff)
 
     async def _run(self) -> None:
         while True:
@@ -132,6 +157,8 @@ class AsyncMember:
         await self._client.run(_flows.register(self.registration), retry)
         self._lease.registered(monotonic())
         log.info("%s is registered as %s.", self.registration.name, self.registration.instance_id)
+        if self.manifest is not None:
+            self.manifest.send_soon()
 
     async def _report(self) -> None:
         status, details = await self._current_status(), await self._current_details()

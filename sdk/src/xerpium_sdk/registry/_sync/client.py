@@ -23,6 +23,7 @@ from xerpium_sdk.wire.registry import InstanceRecord, Registration, ServiceRecor
 __all__ = ["HubClient"]
 
 T = TypeVar("T")
+MOST_CONNECTIONS = 100
 STREAM_SILENCE_SECONDS = 45.0
 """A stream that says nothing for this long is dead: the hub speaks every 15 s."""
 
@@ -38,6 +39,7 @@ class HubClient:
             no token is sent: to an open hub.
         timeout: seconds for each step of a request (connect, send, first byte, …).
         retry: how calls are repeated when the hub does not answer or says "not now".
+        keep_alive: False: no connection stays open after its request, for clients that nobody may close.
         transport: another way to the hub, for tests (``httpx2.MockTransport``, ``ASGITransport``, …).
 
     Every call raises `HubUnavailable`, `Refused` (or one of its kinds) or `UnreadableAnswer`; see `errors`.
@@ -51,6 +53,7 @@ class HubClient:
         auth: ServiceAuthClient | None = None,
         timeout: float = 5.0,
         retry: Retry | None = None,
+        keep_alive: bool = True,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self.hub_url = address(hub_url)
@@ -63,6 +66,7 @@ class HubClient:
             headers=common_headers() | ({"Authorization": f"Bearer {token}"} if token is not None else {}),
             auth=auth.auth() if auth is not None else None,
             timeout=timeout,
+            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=20 if keep_alive else 0),
             transport=transport,
         )
 

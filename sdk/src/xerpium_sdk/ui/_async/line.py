@@ -1,0 +1,56 @@
+"""What the clients of menus, UI and manifests have in common: a line to the hub that nobody has to close."""
+
+from types import TracebackType
+from typing import Self, TypeVar
+
+from xerpium_sdk.auth._async.client import AsyncServiceAuthClient
+from xerpium_sdk.registry._async.client import AsyncHubClient
+from xerpium_sdk.registry._flows import Call
+
+__all__ = ["AsyncServiceLine"]
+
+T = TypeVar("T")
+SECONDS = 10.0
+
+
+class AsyncServiceLine:
+    """Calls a hub in the name of one service.
+
+    Args:
+        hub: the hub's address, or a client, which then stays open. With the address alone, tokens are sent if the
+            environment has a key, as `AsyncHubClient` does, and no connection stays open after its request.
+        service_name: whose menus, components and widgets these are.
+        company_id: the company in which it speaks, if the hub's address is given; None: none in particular.
+    """
+
+    def __init__(self, hub: AsyncHubClient | str, service_name: str, *, company_id: int | None = None) -> None:
+        self.service_name = service_name
+        self._is_own = isinstance(hub, str)
+        self._client = _client(hub, service_name, company_id) if isinstance(hub, str) else hub
+
+    @property
+    def hub_url(self) -> str:
+        """Where the hub is."""
+        return self._client.hub_url
+
+    async def run(self, call: Call[T]) -> T:
+        """Drive one call of `_flows`; for the other parts of this package."""
+        return await self._client.run(call)
+
+    async def aclose(self) -> None:
+        """Close the connections, unless the client was given."""
+        if self._is_own:
+            await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _client(hub_url: str, service_name: str, company_id: int | None) -> AsyncHubClient:
+    auth = AsyncServiceAuthClient.from_environment(hub_url, service_name, company_id=company_id)
+    return AsyncHubClient(hub_url, auth=auth, timeout=SECONDS, keep_alive=False)

@@ -1,0 +1,1 @@
+# Generated from tests/sdk/ui/_async/__init__.py by tools/unasync.py; change that file, not this one.
