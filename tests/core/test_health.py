@@ -1,8 +1,6 @@
 """Health: what is checked, what it costs, and what a check that fails or hangs does to the answer."""
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -15,124 +13,12 @@ from pytest_django import Settings
 
 from apps.core import endpoints, health
 from apps.core.health import CheckResult, Monitor, Protection
-from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.urls("tests.core.urls")
 
 
-class Clock:
-    """Time that passes when a test says so."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def fail() -> CheckResult:
     raise ConnectionError("10.0.0.1 refused")
-
-
-class TestMonitor:
-    @pytest.fixture
-    def clock(self) -> Clock:
-        return Clock()
-
-    @pytest.fixture
-    def monitor(self, clock: Clock) -> Monitor:
-        return Monitor(check_seconds=0.2, clock=clock)
-
-    def test_shows_every_check_with_its_details(self, monitor: Monitor) -> None:
-        monitor.register("one", lambda: CheckResult(True, {"free": 3}), critical=True)
-        report = monitor.report()
-        assert report.status == "healthy"
-        shown: dict[str, Any] = report.checks["one"].as_json()
-        assert 0 <= shown.pop("response_time_ms") < 200
-        assert shown == {"status": "healthy", "details": {"free": 3}}
-
-    @pytest.mark.parametrize(
-        ("fine", "critical", "status"),
-        [(True, True, "healthy"), (False, False, "degraded"), (False, True, "unhealthy")],
-    )
-    def test_only_a_critical_check_makes_the_hub_unhealthy(
-        self, monitor: Monitor, fine: bool, critical: bool, status: str
-    ) -> None:
-        monitor.register("fine", lambda: CheckResult(True), critical=True)
-        monitor.register("other", lambda: CheckResult(fine), critical=critical)
-        assert monitor.report().status == status
-
-    def test_what_a_check_raises_makes_it_unhealthy_and_stays_inside(self, monitor: Monitor) -> None:
-        monitor.register("broken", fail, critical=True)
-        shown = monitor.report().checks["broken"].as_json()
-        assert shown["status"] == "unhealthy"
-        assert shown["details"] == {"error": "ConnectionError"}
-
-    def test_a_report_is_kept_for_a_second(self, monitor: Monitor, clock: Clock) -> None:
-        calls: list[int] = []
-        monitor.register("one", lambda: CheckResult(not calls.append(1)), critical=True)  # type: ignore[func-returns-value]  # counts
-        first = monitor.report()
-        clock.now = 0.99
-        assert monitor.report() is first
-        clock.now = 1.0
-        assert monitor.report() is not first
-        assert len(calls) == 2
-
-    def test_a_hundred_probes_at_once_are_one_check(self, monitor: Monitor) -> None:
-        calls: list[int] = []
-        together = threading.Barrier(20)
-
-        def check() -> CheckResult:
-            calls.append(1)
-            return CheckResult(True)
-
-        def probe(_: int) -> str:
-            together.wait(5)
-            return monitor.report().status
-
-        monitor.register("one", check, critical=True)
-        with ThreadPoolExecutor(20) as pool:
-            assert set(pool.map(probe, range(20))) == {"healthy"}
-        assert len(calls) == 1
-
-    def test_a_check_that_hangs_costs_its_cap_and_one_thread(self, monitor: Monitor, clock: Clock) -> None:
-        release = threading.Event()
-        started: list[int] = []
-
-        def hang() -> CheckResult:
-            started.append(1)
-            release.wait(10)
-            return CheckResult(True)
-
-        monitor.register("slow", hang, critical=True)
-        monitor.register("fine", lambda: CheckResult(True), critical=True)
-        for _ in range(3):
-            report = monitor.report()
-            clock.now += 1
-            assert report.checks["fine"].result.healthy
-            assert report.checks["slow"].as_json() == {
-                "status": "unhealthy",
-                "details": {"error": "no answer within 0.2 s"},
-                "response_time_ms": 200.0,
-            }
-        assert len(started) == 1
-        release.set()
-        wait_until(lambda: self.healthy_later(monitor, clock), 5, "the check to come back")
-
-    @staticmethod
-    def healthy_later(monitor: Monitor, clock: Clock) -> bool:
-        clock.now += 1
-        return monitor.report().status == "healthy"
-
-    def test_checks_run_side_by_side(self, monitor: Monitor) -> None:
-        together = threading.Barrier(3)
-        for name in ("a", "b", "c"):
-            monitor.register(name, lambda: CheckResult(together.wait(2) >= 0), critical=True)
-        assert Monitor.report(monitor).status == "healthy"
-
-    def test_a_later_check_of_a_name_takes_its_place(self, monitor: Monitor) -> None:
-        monitor.register("one", fail, critical=True)
-        monitor.register("one", lambda: CheckResult(True), critical=True)
-        assert monitor.report().status == "healthy"
 
 
 @pytest.mark.parametrize(("percent", "healthy"), [(10.0, True), (89.9, True), (90.1, False), (100.0, False)])
