@@ -54,7 +54,7 @@ def result_of(check: Any) -> CheckResult:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("kind", ["alias", "django", "function", "pool", "engine", "async engine"])
+@pytest.mark.parametrize("kind", ["django", "function", "pool", "engine", "async engine"])
 def test_a_database_is_asked_through_whatever_a_service_has(kind: str) -> None:
     connection.ensure_connection()
     if kind == "pool":
@@ -75,7 +75,7 @@ def test_a_database_is_asked_through_whatever_a_service_has(kind: str) -> None:
         assert result.healthy, result
         assert result.details["driver"] == "postgresql"
         return
-    sources: dict[str, Any] = {"alias": "default", "function": connect, "django": connection}
+    sources: dict[str, Any] = {"function": connect, "django": connection}
     assert result_of(checks.database(sources[kind])).healthy
 
 

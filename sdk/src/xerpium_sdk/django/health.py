@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connection, connections
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
@@ -14,7 +14,7 @@ __all__ = ["health_checker", "health_urls"]
 
 def health_checker(service_name: str, version: str, **options: Any) -> HealthChecker:
     """Return a checker that asks Django's default database; ``options`` are those of `HealthChecker`."""
-    return HealthChecker(service_name, version, **{"database": "default", "after_check": _give_back, **options})
+    return HealthChecker(service_name, version, **{"database": connection, "after_check": _give_back, **options})
 
 
 def health_urls(checker: HealthChecker) -> list[URLPattern]:
@@ -44,6 +44,6 @@ def health_urls(checker: HealthChecker) -> list[URLPattern]:
 def _give_back() -> None:
     """Close what the thread of a check has opened: it ends, and nobody else would."""
     close_old_connections()
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
+    for opened in connections.all(initialized_only=True):
+        if not opened.in_atomic_block:
+            opened.close()

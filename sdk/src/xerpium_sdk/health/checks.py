@@ -24,7 +24,7 @@ def database(source: Any) -> CheckFunction:
     """Return a check that a database answers ``SELECT 1``.
 
     Args:
-        source: an engine of SQLAlchemy (also an async one), a connection of Django or its alias, a pool of psycopg, a
+        source: an engine of SQLAlchemy (also an async one), Django's ``connection``, a pool of psycopg, a
             DB-API connection, or a function that returns one, which is closed then.
 
     Raises:
@@ -32,8 +32,6 @@ def database(source: Any) -> CheckFunction:
     """
     if hasattr(source, "sync_engine"):
         return lambda: _async_engine(source)
-    if isinstance(source, str):
-        return lambda: _dbapi(_django(source))
     if hasattr(source, "dialect") and hasattr(source, "connect"):
         return lambda: _engine(source)
     if hasattr(source, "cursor"):
@@ -116,12 +114,6 @@ def _availability(catalog: "Catalog | AsyncCatalog", name: str) -> str:
         return "available"
     record = catalog.get(name)
     return "not_found" if record is None else record.status.value
-
-
-def _django(alias: str) -> AbstractContextManager[Any]:
-    from django.db import connections
-
-    return nullcontext(connections[alias])
 
 
 def _dbapi(opened: AbstractContextManager[Any], details: Mapping[str, object] | None = None) -> CheckResult:
