@@ -6,10 +6,10 @@ from apps.menus.lifetimes import Lifetime, lifetime_of
 from apps.registry import selectors as registry
 from apps.registry.models import Service
 
-__all__ = ["lifetimes"]
+__all__ = ["standings"]
 
 
-def lifetimes(names: Iterable[str]) -> Mapping[str, Lifetime]:
+def standings(names: Iterable[str]) -> Mapping[str, Lifetime]:
     """Return how each service of ``names`` lives; two queries, however many they are."""
     wanted = set(names)
     if not wanted:
