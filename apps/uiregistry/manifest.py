@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from apps.menus.declaring import key_of
+
 __all__ = [
     "MAX_BYTES",
     "MAX_GENERATION",
@@ -89,8 +91,7 @@ def counts(body: Mapping[str, Any] | None) -> dict[str, int]:
 
 def identity(section: str, item: Mapping[str, Any]) -> tuple[int | None, str]:
     """Return what makes an item the same one in two manifests: its company, and its key or name."""
-    names = ("key", "path", "url") if section == "menus" else ("name",)
-    return item.get("company_id"), str(next((item[name] for name in names if item.get(name)), ""))
+    return item.get("company_id"), key_of(item) if section == "menus" else str(item.get("name", ""))
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,94 @@
+"""Many services that start at once: one consistent tree, no deadlock, and nothing to do the second time."""
+
+import os
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from apps.core.tenancy import system, use
+from apps.menus.models import MenuItem, MenuRevision
+from apps.uiregistry.manifest_serializers import read_manifest
+from apps.uiregistry.models import Component, Manifest, ManifestRevision, Widget
+from apps.uiregistry.selectors.manifests import manifest_body
+from apps.uiregistry.services.manifests import manifest_apply
+from tests.support.api import Api
+from tests.uiregistry.manifests import manifest
+from tests.uiregistry.storm import manifest_of, unleash
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+
+SERVICES = int(os.environ.get("STORM_SERVICES", "40"))
+ITEMS = int(os.environ.get("STORM_ITEMS", "20"))
+
+
+def put(service: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Put a manifest as a request would, in a thread that has neither a context nor a connection."""
+    try:
+        with use(system("tests")):
+            return manifest_apply(
+                service_name=service,
+                declared_in=None,
+                body=read_manifest(body),
+                actor=f"service:{service}",
+                companies="*",
+                now=timezone.now(),
+            )
+    finally:
+        connections.close_all()
+
+
+def tree() -> dict[str, str | None]:
+    """Return the key of each item's parent."""
+    return dict(MenuItem.objects.filter(archived_at=None).values_list("key", "parent__key"))
+
+
+def expected_tree() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for number in range(SERVICES):
+        for item in manifest_of(number, SERVICES, ITEMS)["menus"]:
+            parent = item.get("parent_name")
+            found[item["path"]] = None if parent is None else parent.split(":")[-1].replace("Home ", "/")
+    return found
+
+
+def test_many_services_at_once_and_once_more() -> None:
+    storm = unleash(SERVICES, ITEMS, put)
+    print(f"\n{SERVICES} services of {ITEMS} items: {storm}")  # noqa: T201  the figures of the storm
+    assert all(answer["changed"] for answer in storm.first)
+    assert all(len(answer["created"]) == ITEMS for answer in storm.first)
+    assert not any(answer["changed"] or answer["pending"] for answer in storm.second)
+    # No revision was made the second time, and the first time one for each.
+    assert {answer["revision"] for answer in storm.second} == {max(answer["revision"] for answer in storm.first)}
+    assert len({answer["revision"] for answer in storm.first}) == SERVICES
+    assert MenuRevision.objects.get().value == storm.second[0]["revision"]
+    assert tree() == expected_tree()
+    in_all = sum(table.objects.count() for table in (MenuItem, Component, Widget))  # type: ignore[attr-defined]
+    assert in_all == SERVICES * ITEMS
+    assert ManifestRevision.objects.count() == Manifest.objects.count() == SERVICES
+
+
+@pytest.mark.parametrize("part", ["uiregistry_widget", "uiregistry_manifestrevision", "events_outboxentry"])
+def test_what_breaks_off_in_the_middle_leaves_nothing(part: str) -> None:
+    from django.db import connection
+
+    api = Api()
+    assert api.send("PUT", "/services/orders/manifest", manifest(menus=[])).status_code == 200
+    before = manifest_body("orders", None), MenuRevision.objects.get().value, ManifestRevision.objects.count()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken off'; END $$;"
+            f"CREATE TRIGGER fail BEFORE INSERT ON {part} FOR EACH ROW EXECUTE FUNCTION fail()"
+        )
+    try:
+        widgets = [*manifest()["widgets"], {**manifest()["widgets"][0], "name": "Another"}]
+        answer = api.send("PUT", "/services/orders/manifest", manifest(generation=42, widgets=widgets))
+        assert answer.status_code >= 500
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TRIGGER fail ON {part}; DROP FUNCTION fail()")
+    after = manifest_body("orders", None), MenuRevision.objects.get().value, ManifestRevision.objects.count()
+    assert after == before
+    assert not MenuItem.objects.exists()
+    assert api.send("PUT", "/services/orders/manifest", manifest(generation=42)).json()["changed"]
