@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from apps.core.errors import InvalidInput
+from apps.core.errors import FieldError, InvalidInput
 from apps.core.pagination import ListQuery
 from apps.core.serializers import Query, QueryText, StrictSerializer, Text
 from apps.menus.declaring import (
@@ -143,7 +143,8 @@ class MenuItemInManifestSerializer(StrictSerializer):
         Raises:
             InvalidInput: with a pointer for every fault: those of its rules beside those of its types.
         """
-        faults, values = [], {}
+        faults: list[FieldError] = []
+        values: dict[str, Any] = {}
         try:
             values = super().read(data, partial=partial)
         except InvalidInput as error:
