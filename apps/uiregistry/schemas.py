@@ -314,7 +314,7 @@ def size_faults(values: Mapping[str, Any]) -> list[FieldError]:
     faults = [
         FieldError(below("", name), "too_deep", f"At most {MAX_DEPTH} levels.")
         for name in ("props", "config", METADATA)
-        if isinstance(values.get(name), dict) and not is_shallow(values[name], MAX_DEPTH)
+        if isinstance(values.get(name), dict) and not is_shallow(values[name], MAX_DEPTH - 1)
     ]
     objects = {name: values[name] for name in ("props", "config", METADATA) if name in values}
     if not faults and len(orjson.dumps(objects, default=str)) > MAX_BYTES:
