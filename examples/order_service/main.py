@@ -21,6 +21,7 @@ from .events import SERVICE as NAME
 from .events import Sales
 from .orders import NewOrder, Order, Orders, UnknownOrder
 from .products import SERVICE, Products, ProductsUnavailable, UnknownProduct
+from .ui import MANIFEST
 
 VERSION = "1.0.0"
 HUB_URL = os.environ.get("HUB_URL", "http://127.0.0.1:8000")
@@ -79,6 +80,7 @@ member = join(
     ),
     status=status,
     details=lambda: {"orders": len(orders.all), "running_low": sorted(sales.running_low.values())},
+    manifest=MANIFEST,
 )
 
 
@@ -120,6 +122,31 @@ async def list_orders() -> list[Order]:
 async def place_order(new: NewOrder) -> Order:
     """Place an order; 422 for a product that is not there, 503 when nobody can tell its price or hear of the order."""
     return await orders.place(new)
+
+
+# What widgets and badges show; before "/orders/{order_id}", which would take them.
+
+
+@api.get("/orders/recent")
+async def recent_orders() -> list[dict[str, Any]]:
+    """Return the last ten orders, the newest first."""
+    latest = sorted(orders.all.values(), key=lambda order: order.id, reverse=True)[:10]
+    return [
+        {
+            "id": order.id,
+            "customer": order.customer,
+            "lines": len(order.lines),
+            "total": order.total,
+            "placed_at": order.placed_at,
+        }
+        for order in latest
+    ]
+
+
+@api.get("/orders/open-count")
+async def open_count() -> dict[str, int]:
+    """Return how many orders wait to be delivered: all of them, since this example delivers none."""
+    return {"count": len(orders.all)}
 
 
 @api.get("/orders/{order_id}", responses={404: {"description": "There is no such order."}})

@@ -1,4 +1,7 @@
-"""The product service: a REST API, a health endpoint, one line to be a member of the hub, one to handle events."""
+"""The product service: a REST API, a health endpoint, one line to be a member of the hub, one to handle events.
+
+What it shows in the application stands in `ui`; the endpoints below "What widgets show" answer its widgets and badges.
+"""
 
 import os
 from datetime import UTC, datetime
@@ -16,6 +19,7 @@ from xerpium_sdk.wire.problems import Problem
 
 from .events import SERVICE, StockKeeper
 from .store import Category, DuplicateSku, NewCategory, NewProduct, Product, UnknownCategory, UnknownProduct, stocked
+from .ui import MANIFEST
 
 VERSION = "1.4.0"
 HUB_URL = os.environ.get("HUB_URL", "http://127.0.0.1:8000")
@@ -50,6 +54,7 @@ join(
         poll_interval_seconds=5,
     ),
     details=lambda: {"products": len(store.products), "categories": len(store.categories)},
+    manifest=MANIFEST,
 )
 
 
@@ -93,10 +98,55 @@ async def add_product(new: NewProduct) -> Product:
     return product
 
 
+# What widgets show: a number, rows, labels with values. These come before "/products/{product_id}", which would take
+# the first one that it can.
+
+
+@api.get("/products/stats/count")
+async def product_count() -> dict[str, int]:
+    """Return how many products there are."""
+    return {"value": len(store.products)}
+
+
+@api.get("/products/low-stock")
+async def low_stock() -> list[dict[str, Any]]:
+    """Return the products of which there is too little left, the scarcest first."""
+    return [
+        {
+            "id": product.id,
+            "name": product.name,
+            "sku": product.sku,
+            "current_stock": product.stock,
+            "minimum_stock": product.reorder_level,
+        }
+        for product in store.running_low()
+    ]
+
+
+@api.get("/products/low-stock/count")
+async def low_stock_count() -> dict[str, int]:
+    """Return how many products run low: the badge beside "Products"."""
+    return {"count": len(store.running_low())}
+
+
+@api.get("/categories/stats")
+async def products_by_category() -> list[dict[str, Any]]:
+    """Return how many products each category has."""
+    return [
+        {"label": category.name, "value": len(store.find(category.id, ""))} for category in store.categories.values()
+    ]
+
+
 @api.get("/products/{product_id}", responses={404: {"description": "There is no such product."}})
 async def get_product(product_id: int) -> Product:
     """Return one product."""
     return store.product(product_id)
+
+
+@api.put("/products/{product_id}", responses={404: {"description": "There is no such product."}})
+async def change_product(product_id: int, new: NewProduct) -> Product:
+    """Change a product; 422 and 409 as for a new one. This is where the form of `ui` sends its fields."""
+    return store.change_product(product_id, new)
 
 
 app.include_router(api)

@@ -68,13 +68,33 @@ class Store:
         Raises:
             UnknownCategory, DuplicateSku: when it does not fit what is there.
         """
-        if new.category_id not in self.categories:
-            raise UnknownCategory(f"There is no category {new.category_id}.")
-        if any(product.sku == new.sku for product in self.products.values()):
-            raise DuplicateSku(f"Another product has the SKU {new.sku}.")
+        self._check(new)
         product = Product(id=next(self._ids), **new.model_dump())
         self.products[product.id] = product
         return product
+
+    def change_product(self, product_id: int, new: NewProduct) -> Product:
+        """Store a product anew.
+
+        Raises:
+            UnknownProduct: when there is none of that id.
+            UnknownCategory, DuplicateSku: when it does not fit what is there.
+        """
+        self.product(product_id)
+        self._check(new, product_id)
+        product = self.products[product_id] = Product(id=product_id, **new.model_dump())
+        return product
+
+    def running_low(self) -> list[Product]:
+        """Return the products of which there is too little left, the scarcest first."""
+        low = (product for product in self.products.values() if product.stock <= product.reorder_level)
+        return sorted(low, key=lambda product: product.stock)
+
+    def _check(self, new: NewProduct, product_id: int | None = None) -> None:
+        if new.category_id not in self.categories:
+            raise UnknownCategory(f"There is no category {new.category_id}.")
+        if any(product.sku == new.sku and product.id != product_id for product in self.products.values()):
+            raise DuplicateSku(f"Another product has the SKU {new.sku}.")
 
     def product(self, product_id: int) -> Product:
         """Return one product.
@@ -111,11 +131,11 @@ def stocked() -> Store:
     store = Store()
     kitchen = store.add_category(NewCategory(name="Kitchen"))
     office = store.add_category(NewCategory(name="Office"))
-    for sku, name, category, price in (
-        ("MUG-01", "Coffee mug", kitchen, "7.90"),
-        ("POT-02", "Teapot, 1 l", kitchen, "24.50"),
-        ("PEN-10", "Ballpoint pen, blue", office, "1.20"),
-        ("DSK-07", "Desk lamp", office, "39.00"),
+    for sku, name, category, price, stock in (
+        ("MUG-01", "Coffee mug", kitchen, "7.90", 100),
+        ("POT-02", "Teapot, 1 l", kitchen, "24.50", 100),
+        ("PEN-10", "Ballpoint pen, blue", office, "1.20", 4),
+        ("DSK-07", "Desk lamp", office, "39.00", 100),
     ):
-        store.add_product(NewProduct(sku=sku, name=name, category_id=category.id, price=Decimal(price)))
+        store.add_product(NewProduct(sku=sku, name=name, category_id=category.id, price=Decimal(price), stock=stock))
     return store

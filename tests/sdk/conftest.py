@@ -1,12 +1,18 @@
-"""A small hub for every test of the SDK that needs one."""
+"""A small hub for every test of the SDK that needs one, and the example services."""
 
-from collections.abc import Iterator
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.sdk.hub import Hub
 from xerpium_sdk.auth import _environment, _making
 
+Importer = Callable[[str], ModuleType]
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 VARIABLES = ("HUB_URL", "NAME", "KEY", "KEY_FILE", "ENROLMENT_TOKEN", "ISSUER")
 
 
@@ -40,3 +46,19 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _making._sources.clear()
     yield
     _making._sources.clear()
+
+
+@pytest.fixture
+def example(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Importer:
+    """Imports an example service afresh, told where the hub is."""
+    monkeypatch.setenv("HUB_URL", hub.url)
+    monkeypatch.delenv("HOST", raising=False)
+    monkeypatch.setenv("PORT", "8101")
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+    def load(name: str) -> ModuleType:
+        for known in [known for known in sys.modules if known.split(".")[0] == name]:
+            monkeypatch.delitem(sys.modules, known)
+        return importlib.import_module(f"{name}.main")
+
+    return load

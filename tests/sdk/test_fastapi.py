@@ -1,11 +1,8 @@
 """One line to join, one to follow, and the two example services, against a small hub."""
 
 import asyncio
-import importlib
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import ModuleType
 
 import httpx2
@@ -14,6 +11,7 @@ from fastapi import FastAPI
 from redis import Redis
 
 from tests.sdk._tasks import wait_until
+from tests.sdk.conftest import Importer
 from tests.sdk.hub import Hub, change, instance, service, snapshot
 from xerpium_sdk.auth.fastapi import protect
 from xerpium_sdk.events import AsyncEventPublisher, EventConsumer, EventPayload, EventType
@@ -23,8 +21,6 @@ from xerpium_sdk.testing import TestIssuer
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
 pytestmark = pytest.mark.anyio
-Importer = Callable[[str], ModuleType]
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 async def test_an_application_is_a_member_between_its_start_and_its_end(hub: Hub) -> None:
@@ -45,22 +41,6 @@ async def test_an_application_is_a_member_between_its_start_and_its_end(hub: Hub
         assert catalog.choose("product-service")
         await wait_until(lambda: member.joined, description="the application has joined")
     assert seen == [("start", False), ("end", False)]
-
-
-@pytest.fixture
-def example(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Importer:
-    """Imports an example service afresh, told where the hub is."""
-    monkeypatch.setenv("HUB_URL", hub.url)
-    monkeypatch.delenv("HOST", raising=False)
-    monkeypatch.setenv("PORT", "8101")
-    monkeypatch.syspath_prepend(EXAMPLES)
-
-    def load(name: str) -> ModuleType:
-        for known in [known for known in sys.modules if known.split(".")[0] == name]:
-            monkeypatch.delitem(sys.modules, known)
-        return importlib.import_module(f"{name}.main")
-
-    return load
 
 
 @pytest.fixture
