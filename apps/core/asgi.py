@@ -4,8 +4,10 @@ A fast route answers only what it is sure of. Everything else it leaves to its o
 credentials, headers that it does not know.
 """
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +34,7 @@ SECURITY: tuple[Header, ...] = (
     (b"content-security-policy", STRICT.encode()),
 )
 LARGEST_BODY = 65_536
+LONGEST_SEND_SECONDS = 30
 
 _LEFT_TO_DJANGO = frozenset({b"cookie", b"idempotency-key", b"expect", b"origin"})
 # Without a token each of them keeps the caller of an open hub outside.
@@ -161,6 +164,29 @@ async def disconnected(receive: Receive) -> None:
     """Return when the client has gone; what else it sends until then is passed over."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[None]", send: Send) -> None:
+    """Send the parts of an answer that was begun, until they end, or the client is gone or reads no more."""
+    while True:
+        following = asyncio.ensure_future(anext(frames, None))
+        either: set[asyncio.Future[Any]] = {following, gone}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            return
+        frame = following.result()
+        if frame is None:
+            await send({"type": "http.response.body", "body": b""})
+            return
+        try:
+            async with asyncio.timeout(LONGEST_SEND_SECONDS):
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        except TimeoutError:
+            # It has stopped reading. An answer that ends too early makes the server close the connection.
+            return
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:

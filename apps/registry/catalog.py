@@ -56,6 +56,11 @@ class Update(NamedTuple):
         return self.snapshot.company_id
 
     @property
+    def statuses(self) -> tuple[Status, ...]:
+        """The statuses of its instances; none when it has left."""
+        return tuple(row.status for row in self.snapshot.instances.rows)
+
+    @property
     def body(self) -> bytes:
         """The record as JSON, rendered when first asked for."""
         return self.snapshot.record.body
@@ -112,6 +117,11 @@ class Catalog:
         """Return the revision of a service's own last change, None when there is no such service; renders nothing."""
         snapshot = self._snapshots.get(name)
         return None if snapshot is None else snapshot.revision
+
+    def statuses_of(self, name: str, companies: Companies = "*") -> tuple[Status, ...] | None:
+        """Return the statuses of a service's instances, None when there is no such service; renders nothing."""
+        snapshot = self._visible(name, companies)
+        return None if snapshot is None else tuple(row.status for row in snapshot.instances.rows)
 
     def record(
         self, name: str, version: str | None = None, zone: str | None = None, *, companies: Companies = "*"

@@ -7,15 +7,15 @@ is left to it.
 import asyncio
 import datetime as dt
 import re
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-from apps.core import strictjson
+from apps.core import sse, strictjson
 from apps.core.asgi import (
     JSON,
     Application,
@@ -27,24 +27,25 @@ from apps.core.asgi import (
     disconnected,
     replaying,
     security_headers,
+    send_until_gone,
 )
 from apps.core.bridge import declares_body
 from apps.core.errors import Unavailable
 from apps.core.etags import matches
 from apps.core.quick import PlainGet
 from apps.core.redis import RedisError
-from apps.registry import sse
 from apps.registry.catalog import Rendered
 from apps.registry.feed import Feed
 from apps.registry.heartbeats import Heartbeats
 from apps.registry.live import LiveCatalog, live
 from apps.registry.models import REPORTABLE
 from apps.registry.observation import fast_answers
-from apps.registry.viewers import EVERYBODY, READ, WRITE, Viewer, Viewers
 from apps.serviceauth import verifying
+from apps.serviceauth.viewers import EVERYBODY, Viewer, Viewers
 from xerpium_sdk.wire.registry import Status
 from xerpium_sdk.wire.times import parse_time
 
+READ, WRITE = "registry:read", "registry:write"
 SERVICES = "/api/v1/services/"
 SERVICES_BYTES = SERVICES.encode()
 HEALTH = "/api/v1/services/health"
@@ -54,7 +55,6 @@ REPORT_FIELDS = frozenset({"service_name", "status", "details", "timestamp", "in
 REPORTABLE_WORDS = frozenset(status.value for status in REPORTABLE)
 PRIVATE = (b"cache-control", b"private, no-cache")
 LONGEST_WAIT = 60
-LONGEST_SEND_SECONDS = 30
 _DIGITS = re.compile("[0-9]{1,18}")
 
 
@@ -247,7 +247,7 @@ class RegistryEdge:
             gone = asyncio.ensure_future(disconnected(request.receive))
             frames = feed.frames(stream, since, viewer)
             try:
-                await _send_until_gone(frames, gone, request.send)
+                await send_until_gone(frames, gone, request.send)
             finally:
                 gone.cancel()
                 await frames.aclose()
@@ -267,28 +267,6 @@ def _whole_answer(record: Rendered, secure: bool) -> bytes:
 def _not_modified(record: Rendered, secure: bool) -> bytes:
     headers = ((b"etag", record.etag.encode()), PRIVATE)
     return b"HTTP/1.1 304 Not Modified\r\n" + _lines((*headers, *security_headers(secure=secure)))
-
-
-async def _send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[None]", send: Send) -> None:
-    while True:
-        following = asyncio.ensure_future(anext(frames, None))
-        either: set[asyncio.Future[Any]] = {following, gone}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if gone.done():
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
-            return
-        frame = following.result()
-        if frame is None:
-            await send({"type": "http.response.body", "body": b""})
-            return
-        try:
-            async with asyncio.timeout(LONGEST_SEND_SECONDS):
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-        except TimeoutError:
-            # It has stopped reading. An answer that ends too early makes the server close the connection.
-            return
 
 
 def blocking_query(query: bytes) -> dict[str, int] | None:

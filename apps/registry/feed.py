@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 
+from apps.core import sse
 from apps.core.errors import Unavailable
-from apps.registry import sse
 from apps.registry.catalog import Catalog, Companies, Update, visible
-from apps.registry.viewers import EVERYBODY, Viewer
+from apps.serviceauth.viewers import EVERYBODY, Viewer
 
 MAX_WAITING = 20_000
 MAX_STREAMS = 5_000

@@ -73,6 +73,11 @@ def service_known(name: str, *, companies: Companies = "*") -> Service:
     return service
 
 
+def services_ever_registered(names: Iterable[str]) -> dict[str, int | None]:
+    """Return those of ``names`` that were ever registered, as far as the running code may see, with their companies."""
+    return dict(Service.objects.filter(name__in=set(names)).values_list("name", "company_id"))
+
+
 def service_history(name: str, *, companies: Companies = "*") -> QuerySet[HistoryEntry]:
     """Return the history of a service, newest first.
 

@@ -15,6 +15,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import sse
 from apps.core.access import caller_of
 from apps.core.errors import FieldError, InvalidInput, NotAuthenticated, NotFound, Unavailable
 from apps.core.ownership import (
@@ -29,7 +30,7 @@ from apps.core.ownership import (
 from apps.core.pagination import paginate
 from apps.core.sources import source_of
 from apps.core.views import HubView
-from apps.registry import answers, feed, selectors, sse
+from apps.registry import answers, feed, selectors
 from apps.registry.catalog import Rendered, Update
 from apps.registry.documents import Row
 from apps.registry.live import live
@@ -42,7 +43,7 @@ from apps.registry.serializers import (
     ServiceListQuery,
 )
 from apps.registry.services import operations, registration, reports
-from apps.registry.viewers import Viewer, viewer_of
+from apps.serviceauth.viewers import Viewer, viewer_of
 from xerpium_sdk.wire.registry import Status
 from xerpium_sdk.wire.versions import VersionRangeError
 

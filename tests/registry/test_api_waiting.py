@@ -9,8 +9,9 @@ import orjson
 import pytest
 from django.db import connection
 
+from apps.core import sse
 from apps.core.tenancy import system, use
-from apps.registry import sse, views
+from apps.registry import views
 from apps.registry.services import operations
 from tests.support import services
 from tests.support.api import Api, faults_of

@@ -143,7 +143,7 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
 
 
 def test_who_hangs_up_on_django_gives_its_thread_back(orders: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.registry.sse.KEEP_ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr("apps.core.sse.KEEP_ALIVE_SECONDS", 0.1)
     with serving(fast_paths=False) as address:
         clients = [socket.create_connection(address, timeout=5) for _ in range(4)]
         for client in clients:

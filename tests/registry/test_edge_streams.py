@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from apps.registry import edge, feed, sse
+from apps.core import asgi, sse
+from apps.registry import feed
 from apps.registry.services import operations
 from tests.registry.event_loop import SERVICE, Refusing, in_thread, loaded, no_django, on_the_loop
 from tests.support import services
@@ -164,7 +165,7 @@ def test_who_reads_too_slowly_is_let_go_and_can_resume(monkeypatch: pytest.Monke
 
 
 def test_who_does_not_read_at_all_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "LONGEST_SEND_SECONDS", 0.1)
+    monkeypatch.setattr(asgi, "LONGEST_SEND_SECONDS", 0.1)
 
     async def test(hub: Hub) -> None:
         stream = await opened(hub)

@@ -12,8 +12,8 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client
 from django.utils import timezone
 
+from apps.core import sse
 from apps.core.bridge import Bridge
-from apps.registry import sse
 from apps.registry.observation import fast_answers
 from apps.registry.services import operations
 from apps.serviceauth.models import Revocation

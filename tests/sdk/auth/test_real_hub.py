@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.core import sse
 from apps.core.tenancy import system, use
-from apps.registry import sse
 from apps.registry.live import live
 from apps.serviceauth import services
 from apps.serviceauth.services.revoking import revoke_account

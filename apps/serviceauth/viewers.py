@@ -1,4 +1,4 @@
-"""Who looks at the catalogue: whose services it sees, what it may do, and until when.
+"""Who looks, on the hot routes: whose rows it sees, what it may do, and until when.
 
 The hot routes answer thousands of requests a second that carry one and the same token. What a token is worth is kept
 here, and is asked for again when it ends, or when anything at all was revoked.
@@ -14,12 +14,11 @@ from rest_framework.request import Request
 from apps.core.access import Principal, caller_of
 from apps.core.asgi import bearer_token
 from apps.core.ownership import may_change, sight
-from apps.registry.catalog import Companies
+from apps.core.tenancy import Companies
 from apps.serviceauth import verifying
 
-__all__ = ["EVERYBODY", "READ", "WRITE", "Viewer", "Viewers", "viewer_of"]
+__all__ = ["EVERYBODY", "Viewer", "Viewers", "viewer_of"]
 
-READ, WRITE = "registry:read", "registry:write"
 MOST_KNOWN = 10_000
 
 
@@ -28,7 +27,7 @@ class Viewer:
     """Somebody who asks, for as long as its token is good.
 
     Attributes:
-        companies: whose services it sees, besides everybody's.
+        companies: whose rows it sees, besides everybody's.
         principal: who it is; None is a caller of an open hub.
         is_still_known: whether its credentials are still good; not asked where nothing ends them.
     """
@@ -42,7 +41,7 @@ class Viewer:
         return self.principal is None or self.principal.may(scope)
 
     def may_change(self, service: str, company_id: int | None) -> bool:
-        """Return whether it may change what is registered under a name."""
+        """Return whether it may change a row of ``service`` that is of ``company_id`` (None: everybody's)."""
         return self.principal is None or may_change(self.principal, service=service, company_id=company_id)
 
     def seconds_left(self) -> float:

@@ -1,4 +1,4 @@
-"""Frames of the catalogue's event stream (WHATWG HTML, "Server-sent events"), shared by both of its implementations."""
+"""Frames of event streams (WHATWG HTML, "Server-sent events"), shared by those on the event loop and their twins."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 KEEP_ALIVE_SECONDS = 15.0
