@@ -57,7 +57,8 @@ async def test_every_endpoint_that_is_declared_answers(example: Importer) -> Non
     for name in ("product_service", "order_service"):
         module = example(name)
         manifest: Manifest = module.MANIFEST
-        endpoints = [item.api_endpoint for item in (*manifest.components, *manifest.widgets)]
+        endpoints = [item.api_endpoint for item in manifest.components]
+        endpoints += [item.api_endpoint for item in manifest.widgets]
         endpoints += [item.badge.endpoint for item in manifest.menus if item.badge]  # type: ignore[union-attr]
         async with caller(module) as call:
             for endpoint in endpoints:

@@ -15,13 +15,21 @@ from xerpium_sdk.wire.problems import FieldProblem
 from xerpium_sdk.wire.ui import UIComponent, UIWidget
 from xerpium_sdk.wire.versions import VersionError, parse_version
 
-__all__ = ["Declared", "Outcome", "Settlement"]
+__all__ = ["Declared", "Outcome", "Settlement", "Whose"]
 
 OLDER_GENERATION = "older_generation"
 SINGLE_ITEMS = "items"
 LOOKED_BACK = 20
 """States that are looked through for the last one that was made as a whole."""
 MENU_ITEMS, COMPONENTS, WIDGETS = "menu-items", "components", "widgets"
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose menus and UI are meant: a service's, within a company or (None) as its token says."""
+
+    service_name: str
+    company_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,84 +79,84 @@ def withdraw(collection: str, item_id: int, key: str) -> Call[None]:
     check(answer)
 
 
-def menu_document(item: MenuItem, service_name: str) -> dict[str, Any]:
-    """Return the body for an item of ``service_name``."""
-    return item.to_json() | {"service_name": service_name}
+def menu_document(item: MenuItem, whose: Whose) -> dict[str, Any]:
+    """Return the body for an item."""
+    return _company(whose) | item.to_json() | {"service_name": whose.service_name}
 
 
-def ui_document(item: UIComponent | UIWidget, service_name: str) -> dict[str, Any]:
-    """Return the body for a component or widget, which is of ``service_name`` unless it says otherwise."""
-    return {**item.to_json(), "service_name": item.service_name or service_name}
+def ui_document(item: UIComponent | UIWidget, whose: Whose) -> dict[str, Any]:
+    """Return the body for a component or widget, which may say that it is another service's."""
+    return _company(whose) | item.to_json() | {"service_name": item.service_name or whose.service_name}
 
 
-def get_manifest(service_name: str) -> Call[Manifest]:
+def get_manifest(whose: Whose) -> Call[Manifest]:
     """``GET services/{name}/manifest``."""
-    answer = yield Request("GET", _manifest(service_name))
+    answer = yield Request("GET", _manifest(whose), _company(whose))
     return read(answer, Manifest.from_json)
 
 
 def put_manifest(
-    service_name: str, manifest: Manifest, *, dry_run: bool = False, confirm_prune: bool = False
+    whose: Whose, manifest: Manifest, *, dry_run: bool = False, confirm_prune: bool = False
 ) -> Call[ManifestResult]:
     """``PUT services/{name}/manifest``."""
     asked = {"dry_run": dry_run, "confirm_prune": confirm_prune}
-    params: dict[str, str | int] = {name: "true" for name, wanted in asked.items() if wanted}
-    answer = yield Request("PUT", _manifest(service_name), params=params, body=manifest.to_json())
+    params = _company(whose) | {name: "true" for name, wanted in asked.items() if wanted}
+    answer = yield Request("PUT", _manifest(whose), params, manifest.to_json())
     return read(answer, ManifestResult.from_json)
 
 
-def remove_manifest(service_name: str, key: str) -> Call[None]:
+def remove_manifest(whose: Whose, key: str) -> Call[None]:
     """``DELETE services/{name}/manifest``."""
-    answer = yield Request("DELETE", _manifest(service_name), headers=_once(key))
+    answer = yield Request("DELETE", _manifest(whose), _company(whose), headers=_once(key))
     check(answer)
 
 
-def revisions(service_name: str, limit: int) -> Call[list[ManifestRevision]]:
+def revisions(whose: Whose, limit: int) -> Call[list[ManifestRevision]]:
     """``GET services/{name}/manifest/revisions``, the newest ones."""
-    answer = yield Request("GET", f"{_manifest(service_name)}/revisions", params={"limit": limit})
+    answer = yield Request("GET", f"{_manifest(whose)}/revisions", _company(whose) | {"limit": limit})
     return read(answer, lambda document: [ManifestRevision.from_json(item) for item in document["results"]])
 
 
-def restore(service_name: str, number: int, key: str) -> Call[ManifestResult]:
+def restore(whose: Whose, number: int, key: str) -> Call[ManifestResult]:
     """``POST services/{name}/manifest/revisions/{n}/restore``."""
-    path = f"{_manifest(service_name)}/revisions/{number}/restore"
-    answer = yield Request("POST", path, headers=_once(key))
+    path = f"{_manifest(whose)}/revisions/{number}/restore"
+    answer = yield Request("POST", path, _company(whose), headers=_once(key))
     return read(answer, ManifestResult.from_json)
 
 
-def settle(service_name: str, manifest: Manifest, *, confirm_prune: bool = False) -> Call[Settlement]:
+def settle(whose: Whose, manifest: Manifest, *, confirm_prune: bool = False) -> Call[Settlement]:
     """Put a manifest, and see what to do when the hub has one of a generation that is not below it.
 
     Raises `Conflict` for any other conflict.
     """
     try:
-        result = yield from put_manifest(service_name, manifest, confirm_prune=confirm_prune)
+        result = yield from put_manifest(whose, manifest, confirm_prune=confirm_prune)
         return Settlement(Outcome.APPLIED, result)
     except Conflict as conflict:
         if conflict.problem.code != OLDER_GENERATION:
             raise
-    stored = yield from _stored(service_name)
-    last = yield from _last_word(service_name)
+    stored = yield from _stored(whose)
+    last = yield from _last_word(whose)
     if last is not None and last.is_rollback:
         return Settlement(Outcome.ROLLED_BACK, stored=stored, actor=last.actor)
     if stored is None or stored.generation is None or not _may_follow(manifest.version, stored.version):
         return Settlement(Outcome.NEWER, stored=stored)
     raised = replace(manifest, generation=stored.generation + 1)
-    result = yield from put_manifest(service_name, raised, confirm_prune=confirm_prune)
+    result = yield from put_manifest(whose, raised, confirm_prune=confirm_prune)
     return Settlement(Outcome.RAISED, result, stored)
 
 
-def _stored(service_name: str) -> Call[Manifest | None]:
-    answer = yield Request("GET", _manifest(service_name))
+def _stored(whose: Whose) -> Call[Manifest | None]:
+    answer = yield Request("GET", _manifest(whose), _company(whose))
     if isinstance(answer, Answer) and answer.status == 404:
         return None
     return read(answer, Manifest.from_json)
 
 
-def _last_word(service_name: str) -> Call[ManifestRevision | None]:
+def _last_word(whose: Whose) -> Call[ManifestRevision | None]:
     """Return the last state that somebody made as a whole; items that were changed singly since do not undo it."""
     try:
-        found = yield from revisions(service_name, LOOKED_BACK)
+        found = yield from revisions(whose, LOOKED_BACK)
     except Refused:  # then the versions decide alone
         return None
     return next((revision for revision in found if revision.cause != SINGLE_ITEMS), None)
@@ -174,8 +182,12 @@ def _declared(document: Mapping[str, Any]) -> Declared:
     return Declared(int(document["id"]), bool(document.get("pending_parent")), warnings, document)
 
 
-def _manifest(service_name: str) -> str:
-    return f"services/{quote(service_name, safe='')}/manifest"
+def _manifest(whose: Whose) -> str:
+    return f"services/{quote(whose.service_name, safe='')}/manifest"
+
+
+def _company(whose: Whose) -> dict[str, Any]:
+    return {} if whose.company_id is None else {"company_id": whose.company_id}
 
 
 def _once(key: str) -> dict[str, str]:

@@ -138,3 +138,13 @@ async def test_tokens_come_from_the_environment(hub: UIHub, monkeypatch: pytest.
     assert await menus.register_menu_item(CATALOG) is True
     asked = hub.requests("POST", "service-auth/token")[0].body
     assert (asked["service_name"], asked["company_id"]) == ("product-service", 7)
+    assert hub.calls[-1].body["company_id"] == 7
+
+
+async def test_a_company_is_named_to_an_open_hub_too(hub: UIHub) -> None:
+    async with AsyncUIRegistryClient(hub.url, "product-service", company_id=7) as ui:
+        await ui.declare(COUNT)
+    assert hub.calls[0].body["company_id"] == 7
+    async with AsyncMenuRegistrationClient(hub.url, "product-service", company_id=7) as menus:
+        await menus.declare(MenuItem("Theirs", "/theirs", company_id=8))
+    assert hub.calls[1].body["company_id"] == 8

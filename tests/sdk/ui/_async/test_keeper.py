@@ -1,6 +1,7 @@
 """The manifest of a member: sent when it registers, again when the hub forgot it, and never in its way."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,12 @@ async def test_a_member_brings_its_manifest(hub: UIHub, log: pytest.LogCaptureFi
     first = next(call for call in hub.calls if "manifest" in call.path)
     assert hub.requests("POST", "services/register") == hub.calls[: hub.calls.index(first)][:1]
     assert said(log, logging.INFO) == ["The manifest of product-service is applied as revision 1 (same items)."]
+
+
+async def test_a_member_of_a_company_brings_that_companys_manifest(hub: UIHub) -> None:
+    async with AsyncMember(hub.url, replace(PRODUCTS, company_id=7), manifest=ONE) as joined:
+        await wait_until(lambda: keeps(joined), description="the manifest to be applied")
+    assert [call.query for call in hub.calls if call.method == "PUT"] == [{"company_id": "7"}]
 
 
 async def test_a_member_without_one_asks_for_nothing(hub: UIHub) -> None:

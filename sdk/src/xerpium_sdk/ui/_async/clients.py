@@ -25,7 +25,7 @@ class AsyncMenuRegistrationClient(AsyncServiceLine):
     Args:
         menu_service_url: the hub's address, or a client, which then stays open.
         service_name: whose items these are.
-        company_id: the company that it speaks for, if the address is given; None: none in particular.
+        company_id: the company that it speaks for; None: the one of its tokens, or none in particular.
 
     Attributes:
         registered_items: the ids of what was declared here and not taken back.
@@ -49,7 +49,7 @@ class AsyncMenuRegistrationClient(AsyncServiceLine):
             HubError: it is not declared; `errors` says what there is.
             TypeError, ValueError: something in it has no form in JSON.
         """
-        document = _flows.menu_document(item, self.service_name)
+        document = _flows.menu_document(item, self.whose)
         declared = await self.run(_flows.declare(_flows.MENU_ITEMS, document))
         _keep(self.registered_items, declared.id)
         _tell(f"menu item {item.name!r}", declared)
@@ -92,7 +92,7 @@ class AsyncUIRegistryClient(AsyncServiceLine):
     Args:
         ui_registry_url: the hub's address, or a client, which then stays open.
         service_name: whose they are, unless they say otherwise.
-        company_id: the company that it speaks for, if the address is given; None: none in particular.
+        company_id: the company that it speaks for; None: the one of its tokens, or none in particular.
 
     Attributes:
         registered_components, registered_widgets: the ids of what was declared here and not taken back.
@@ -119,7 +119,7 @@ class AsyncUIRegistryClient(AsyncServiceLine):
         """
         is_widget = isinstance(item, UIWidget)
         collection = _flows.WIDGETS if is_widget else _flows.COMPONENTS
-        declared = await self.run(_flows.declare(collection, _flows.ui_document(item, self.service_name)))
+        declared = await self.run(_flows.declare(collection, _flows.ui_document(item, self.whose)))
         _keep(self.registered_widgets if is_widget else self.registered_components, declared.id)
         _tell(f"{_word(item)} {item.name!r}", declared)
         return declared

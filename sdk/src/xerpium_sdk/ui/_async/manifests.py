@@ -21,7 +21,7 @@ class AsyncManifestClient(AsyncServiceLine):
         hub: the hub's address, or a client, which then stays open.
         service_name: whose manifest it is.
         version: of manifests that do not say theirs.
-        company_id: the company that it speaks for, if the address is given; None: none in particular.
+        company_id: the company that it speaks for; None: the one of its tokens, or none in particular.
 
     Every call raises `HubError`; those that send a manifest `InvalidManifest` too, before anything is sent.
     """
@@ -43,7 +43,7 @@ class AsyncManifestClient(AsyncServiceLine):
         Raises:
             NotFound: it has declared nothing.
         """
-        return await self.run(_flows.get_manifest(self.service_name))
+        return await self.run(_flows.get_manifest(self.whose))
 
     async def put(self, manifest: Manifest, *, confirm_prune: bool = False) -> ManifestResult:
         """Make what the service has declared be ``manifest``: all of it, or nothing.
@@ -57,12 +57,12 @@ class AsyncManifestClient(AsyncServiceLine):
             Invalid: something in it is not as it should be; ``problem.errors`` names each fault.
         """
         sent = manifest.of(self.service_name, self.version)
-        return await self.run(_flows.put_manifest(self.service_name, sent, confirm_prune=confirm_prune))
+        return await self.run(_flows.put_manifest(self.whose, sent, confirm_prune=confirm_prune))
 
     async def dry_run(self, manifest: Manifest, *, confirm_prune: bool = False) -> ManifestResult:
         """Return what `put` would, and raise what it would; nothing is changed."""
         sent = manifest.of(self.service_name, self.version)
-        call = _flows.put_manifest(self.service_name, sent, dry_run=True, confirm_prune=confirm_prune)
+        call = _flows.put_manifest(self.whose, sent, dry_run=True, confirm_prune=confirm_prune)
         return await self.run(call)
 
     async def apply(self, manifest: Manifest, *, confirm_prune: bool = False) -> Settlement:
@@ -72,16 +72,16 @@ class AsyncManifestClient(AsyncServiceLine):
         back; a newer release is left alone. ``outcome`` of what is returned tells which.
         """
         sent = manifest.of(self.service_name, self.version)
-        return await self.run(_flows.settle(self.service_name, sent, confirm_prune=confirm_prune))
+        return await self.run(_flows.settle(self.whose, sent, confirm_prune=confirm_prune))
 
     async def revisions(self, *, limit: int = 50) -> list[ManifestRevision]:
         """Return the states that there were, the newest first, at most ``limit`` of them."""
-        return await self.run(_flows.revisions(self.service_name, limit))
+        return await self.run(_flows.revisions(self.whose, limit))
 
     async def restore(self, number: int) -> ManifestResult:
         """Put the state of a revision back."""
-        return await self.run(_flows.restore(self.service_name, number, uuid4().hex))
+        return await self.run(_flows.restore(self.whose, number, uuid4().hex))
 
     async def remove(self) -> None:
         """Take back everything that the service has declared."""
-        await self.run(_flows.remove_manifest(self.service_name, uuid4().hex))
+        await self.run(_flows.remove_manifest(self.whose, uuid4().hex))

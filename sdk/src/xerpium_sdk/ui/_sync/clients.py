@@ -26,7 +26,7 @@ class MenuRegistrationClient(ServiceLine):
     Args:
         menu_service_url: the hub's address, or a client, which then stays open.
         service_name: whose items these are.
-        company_id: the company that it speaks for, if the address is given; None: none in particular.
+        company_id: the company that it speaks for; None: the one of its tokens, or none in particular.
 
     Attributes:
         registered_items: the ids of what was declared here and not taken back.
@@ -48,7 +48,7 @@ class MenuRegistrationClient(ServiceLine):
             HubError: it is not declared; `errors` says what there is.
             TypeError, ValueError: something in it has no form in JSON.
         """
-        document = _flows.menu_document(item, self.service_name)
+        document = _flows.menu_document(item, self.whose)
         declared = self.run(_flows.declare(_flows.MENU_ITEMS, document))
         _keep(self.registered_items, declared.id)
         _tell(f"menu item {item.name!r}", declared)
@@ -91,7 +91,7 @@ class UIRegistryClient(ServiceLine):
     Args:
         ui_registry_url: the hub's address, or a client, which then stays open.
         service_name: whose they are, unless they say otherwise.
-        company_id: the company that it speaks for, if the address is given; None: none in particular.
+        company_id: the company that it speaks for; None: the one of its tokens, or none in particular.
 
     Attributes:
         registered_components, registered_widgets: the ids of what was declared here and not taken back.
@@ -116,7 +116,7 @@ class UIRegistryClient(ServiceLine):
         """
         is_widget = isinstance(item, UIWidget)
         collection = _flows.WIDGETS if is_widget else _flows.COMPONENTS
-        declared = self.run(_flows.declare(collection, _flows.ui_document(item, self.service_name)))
+        declared = self.run(_flows.declare(collection, _flows.ui_document(item, self.whose)))
         _keep(self.registered_widgets if is_widget else self.registered_components, declared.id)
         _tell(f"{_word(item)} {item.name!r}", declared)
         return declared

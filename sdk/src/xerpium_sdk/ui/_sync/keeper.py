@@ -11,7 +11,7 @@ from xerpium_sdk.registry._flows import Retry
 from xerpium_sdk.registry._sync.client import HubClient
 from xerpium_sdk.registry._threads import Worker
 from xerpium_sdk.ui import _applying, _flows
-from xerpium_sdk.ui._flows import Outcome, Settlement
+from xerpium_sdk.ui._flows import Outcome, Settlement, Whose
 from xerpium_sdk.wire.manifests import Manifest
 from xerpium_sdk.wire.registry import Registration
 
@@ -33,6 +33,7 @@ class ManifestKeeper:
         self.settlement: Settlement | None = None
         self.trouble: HubError | None = None
         self._name, self._version = registration.name, registration.version
+        self._whose = Whose(registration.name, registration.company_id)
         self._manifest = manifest.of(self._name, self._version)
         self._plan = _applying.Plan(backoff, random)
         self._worker = Worker(f"manifest of {registration.name}")
@@ -76,7 +77,7 @@ class ManifestKeeper:
 
     def _send(self, manifest: Manifest) -> None:
         try:
-            settlement = self._client.run(_flows.settle(self._name, manifest), ONCE)
+            settlement = self._client.run(_flows.settle(self._whose, manifest), ONCE)
         except HubError as error:
             quieter = logging.WARNING if self.trouble is None else logging.INFO
             self.trouble = error

@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from xerpium_sdk.auth._sync.client import ServiceAuthClient
 from xerpium_sdk.registry._flows import Call
 from xerpium_sdk.registry._sync.client import HubClient
+from xerpium_sdk.ui._flows import Whose
 
 __all__ = ["ServiceLine"]
 
@@ -21,13 +22,18 @@ class ServiceLine:
         hub: the hub's address, or a client, which then stays open. With the address alone, tokens are sent if the
             environment has a key, as `HubClient` does, and no connection stays open after its request.
         service_name: whose menus, components and widgets these are.
-        company_id: the company in which it speaks, if the hub's address is given; None: none in particular.
+        company_id: the company in which it speaks; None: the one of its tokens, or none in particular.
     """
 
     def __init__(self, hub: HubClient | str, service_name: str, *, company_id: int | None = None) -> None:
-        self.service_name = service_name
+        self.whose = Whose(service_name, company_id)
         self._is_own = isinstance(hub, str)
         self._client = _client(hub, service_name, company_id) if isinstance(hub, str) else hub
+
+    @property
+    def service_name(self) -> str:
+        """Whose menus, components and widgets these are."""
+        return self.whose.service_name
 
     @property
     def hub_url(self) -> str:

@@ -22,7 +22,7 @@ class ManifestClient(ServiceLine):
         hub: the hub's address, or a client, which then stays open.
         service_name: whose manifest it is.
         version: of manifests that do not say theirs.
-        company_id: the company that it speaks for, if the address is given; None: none in particular.
+        company_id: the company that it speaks for; None: the one of its tokens, or none in particular.
 
     Every call raises `HubError`; those that send a manifest `InvalidManifest` too, before anything is sent.
     """
@@ -44,7 +44,7 @@ class ManifestClient(ServiceLine):
         Raises:
             NotFound: it has declared nothing.
         """
-        return self.run(_flows.get_manifest(self.service_name))
+        return self.run(_flows.get_manifest(self.whose))
 
     def put(self, manifest: Manifest, *, confirm_prune: bool = False) -> ManifestResult:
         """Make what the service has declared be ``manifest``: all of it, or nothing.
@@ -58,12 +58,12 @@ class ManifestClient(ServiceLine):
             Invalid: something in it is not as it should be; ``problem.errors`` names each fault.
         """
         sent = manifest.of(self.service_name, self.version)
-        return self.run(_flows.put_manifest(self.service_name, sent, confirm_prune=confirm_prune))
+        return self.run(_flows.put_manifest(self.whose, sent, confirm_prune=confirm_prune))
 
     def dry_run(self, manifest: Manifest, *, confirm_prune: bool = False) -> ManifestResult:
         """Return what `put` would, and raise what it would; nothing is changed."""
         sent = manifest.of(self.service_name, self.version)
-        call = _flows.put_manifest(self.service_name, sent, dry_run=True, confirm_prune=confirm_prune)
+        call = _flows.put_manifest(self.whose, sent, dry_run=True, confirm_prune=confirm_prune)
         return self.run(call)
 
     def apply(self, manifest: Manifest, *, confirm_prune: bool = False) -> Settlement:
@@ -73,16 +73,16 @@ class ManifestClient(ServiceLine):
         back; a newer release is left alone. ``outcome`` of what is returned tells which.
         """
         sent = manifest.of(self.service_name, self.version)
-        return self.run(_flows.settle(self.service_name, sent, confirm_prune=confirm_prune))
+        return self.run(_flows.settle(self.whose, sent, confirm_prune=confirm_prune))
 
     def revisions(self, *, limit: int = 50) -> list[ManifestRevision]:
         """Return the states that there were, the newest first, at most ``limit`` of them."""
-        return self.run(_flows.revisions(self.service_name, limit))
+        return self.run(_flows.revisions(self.whose, limit))
 
     def restore(self, number: int) -> ManifestResult:
         """Put the state of a revision back."""
-        return self.run(_flows.restore(self.service_name, number, uuid4().hex))
+        return self.run(_flows.restore(self.whose, number, uuid4().hex))
 
     def remove(self) -> None:
         """Take back everything that the service has declared."""
-        self.run(_flows.remove_manifest(self.service_name, uuid4().hex))
+        self.run(_flows.remove_manifest(self.whose, uuid4().hex))
