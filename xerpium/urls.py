@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
     path("admin/", include("apps.console.urls")),
     path("admin/events/", include("apps.events.admin.urls")),
+    path("admin/menus/", include("apps.menus.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apps.uiregistry.urls")),
     path("api/v1/", include("apps.menus.urls")),

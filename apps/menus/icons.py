@@ -7,7 +7,7 @@ Lucide sets are understood as well; a name that nobody knows is kept, and drawn 
 from functools import cache
 from pathlib import Path
 
-__all__ = ["FALLBACK", "glyph", "is_known"]
+__all__ = ["FALLBACK", "every", "glyph", "is_known"]
 
 FALLBACK = "radio_button_unchecked"
 
@@ -80,3 +80,21 @@ def _found(name: str) -> str | None:
 @cache
 def _symbols() -> frozenset[str]:
     return frozenset(Path(__file__).with_name("icons.txt").read_text(encoding="ascii").split())
+
+
+_FIRST = """
+dashboard home inventory_2 shopping_cart receipt_long payments point_of_sale local_shipping warehouse store sell
+category group person badge support_agent mail chat notifications calendar_month schedule task_alt checklist assignment
+description folder bar_chart monitoring trending_up query_stats account_balance credit_card savings request_quote gavel
+factory precision_manufacturing engineering build handyman bolt science school work business apartment public language
+translate map location_on flag bookmark star favorite label settings tune security key lock shield policy help info
+search filter_list list table_chart grid_view account_tree hub lan dns storage cloud code api terminal bug_report
+"""
+
+
+def every() -> list[tuple[str, str]]:
+    """Return all names with the symbols that draw them: the usual ones first, then by name."""
+    symbols = _symbols()
+    first = [name for name in _FIRST.split() if name in symbols]
+    names = {**dict.fromkeys(first), **dict.fromkeys(sorted(_OTHER_NAMES)), **dict.fromkeys(sorted(symbols))}
+    return [(name, glyph(name)) for name in names]

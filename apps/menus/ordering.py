@@ -27,13 +27,10 @@ def place(siblings: Sequence[tuple[int, float]], moved: Sequence[int], index: in
 
 
 def _between(low: float | None, high: float | None, count: int) -> list[float]:
-    if low is None and high is None:
-        return [float(number) for number in range(1, count + 1)]
-    if low is None:
-        assert high is not None
-        return [high - count + number for number in range(count)]
     if high is None:
-        return [low + 1 + number for number in range(count)]
+        return [(low or 0.0) + 1 + number for number in range(count)]
+    if low is None:
+        return [high - count + number for number in range(count)]
     step = (high - low) / (count + 1)
     return [low + step * (number + 1) for number in range(count)]
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.menus.lifetimes import Lifetime
+from apps.menus.overlays import FIELDS, TOP
 from apps.menus.siblings import arranged
 from apps.menus.structure import Item, Layer, Structure, Values, settle
 
-__all__ = ["APART", "FIELDS", "TOP", "Change", "Node", "Outline", "Said", "Whom", "declared_values", "outline"]
+__all__ = ["APART", "DISPLACED", "Change", "Node", "Outline", "Said", "Whom", "declared_values", "outline"]
 
-FIELDS = ("name", "icon", "parent_id", "order_number", "hidden", "pinned")
-"""What operators may change of an item."""
-TOP, APART = 0, -1
-"""What is above items at the top, and above those that stand nowhere."""
+APART = -1
+"""What is above items that stand nowhere."""
 DISPLACED = "displaced"
 
 

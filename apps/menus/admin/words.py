@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.menus.lifetimes import Lifetime
-from apps.menus.outline import DISPLACED, TOP, Change, Node
+from apps.menus.outline import DISPLACED, Change, Node
+from apps.menus.overlays import TOP
 from apps.menus.structure import CYCLE, PENDING, Item
 
 __all__ = ["FIELD_WORDS", "Mark", "declared_words", "drift_words", "marks_of", "said_words", "value_words"]

@@ -12,10 +12,12 @@ from apps.core import audit
 from apps.core.errors import FieldError, InvalidInput, NotAllowed, NotFound
 from apps.core.tenancy.models import required_scope
 from apps.menus.declaring import MAX_ICON, MAX_ORDER, name_fault
-from apps.menus.models import Overlay
+from apps.menus.models import MenuItem, Overlay
 from apps.menus.ordering import place
-from apps.menus.outline import FIELDS, TOP, Outline, Whom, declared_values
+from apps.menus.outline import DISPLACED, Outline, Whom, declared_values
+from apps.menus.overlays import FIELDS, TOP
 from apps.menus.selectors.outlines import Arranged, again_with, arranged_for
+from apps.menus.services.overlays import require_no_circle
 from apps.menus.services.revisions import lock, touch
 from apps.menus.services.telling import announce
 from apps.menus.structure import CYCLE, Item, Values
@@ -115,6 +117,7 @@ def _apply(found: Arranged, wishes: Sequence[Wish], actor: str, now: dt.datetime
     changed = {number: values for number, values in own.items() if values != _own(found, number)}
     if changed:
         _store(found, changed, actor, now)
+        _require_no_circles_elsewhere(found, changed)
         revision = touch([found.whom.company_id])
         _tell(found, changed, actor, now)
         announce(
@@ -246,8 +249,10 @@ def _fault(known: Outline, name: str, value: Any) -> str | None:
     if name == "icon":
         return None if isinstance(value, str) and len(value) <= MAX_ICON else "An icon is a short name."
     if name == "parent_id":
-        here = isinstance(value, int) and not isinstance(value, bool) and (value == TOP or value in known.nodes)
-        return None if here else "There is no such item to stand below."
+        if not isinstance(value, int) or isinstance(value, bool) or (value != TOP and value not in known.nodes):
+            return "There is no such item to stand below."
+        displaced = value != TOP and known.nodes[value].apart == DISPLACED
+        return "What was handed over is in no tree: nothing can stand below it." if displaced else None
     if name == "order_number":
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return None if is_number and isfinite(value) and abs(value) <= MAX_ORDER else "An order is a number."
@@ -258,6 +263,15 @@ def _require_no_circles(before: Outline, after: Outline) -> None:
     for number, why in after.structure.waiting.items():
         if why == CYCLE and before.structure.waiting.get(number) != CYCLE:
             raise InvalidInput(f"An item cannot stand below itself: {_circle(after, number)}.", code="cycle")
+
+
+def _require_no_circles_elsewhere(found: Arranged, changed: Mapping[int, Values]) -> None:
+    """Refuse what would set operators against each other in the tree of a more specific scope."""
+    whom = found.whom
+    moved = [number for number, values in changed.items() if "parent_id" in {**values, **_own(found, number)}]
+    if moved:
+        item = MenuItem.objects.get(pk=moved[0])
+        require_no_circle(item, (whom.scope, whom.scope_id, whom.company_id))
 
 
 def _circle(known: Outline, start: int) -> str:

@@ -13,12 +13,12 @@ from apps.core.tenancy import system, use
 from apps.menus.models import COMPANY, GLOBAL, ROLE, USER, MenuItem, Overlay
 from apps.menus.overlays import TOP, links, loop_of_overlays, rank
 from apps.menus.parents import loop_from
-from apps.menus.services.items import NOTHING
+from apps.menus.selectors.items import NOTHING, declared_values
 from apps.menus.services.revisions import lock, touch
 from apps.menus.services.telling import announce
 from apps.serviceauth.selectors import roles_of
 
-__all__ = ["NO_OVERLAY", "declared_values", "overlay_remove", "overlay_set"]
+__all__ = ["NO_OVERLAY", "overlay_remove", "overlay_set"]
 
 NO_OVERLAY = "Nothing of this item is changed in this scope."
 
@@ -72,7 +72,7 @@ def overlay_set(
         if "parent_id" in values:
             _require_parent(item, where, values["parent_id"])
         if "parent_id" in values or "parent_id" in (before or {}):
-            _require_no_circle(item, where)
+            require_no_circle(item, where)
         _tell(item, where, before, row.values, actor, now)
     return row
 
@@ -95,20 +95,8 @@ def overlay_remove(
         before = row.values
         row.delete()
         if "parent_id" in before:
-            _require_no_circle(item, where)
+            require_no_circle(item, where)
         _tell(item, where, before, None, actor, now)
-
-
-def declared_values(item: MenuItem) -> dict[str, Any]:
-    """Return what a service says of an item, in the fields that operators may change."""
-    return {
-        "name": item.name,
-        "icon": item.icon,
-        "parent_id": item.parent_id or TOP,
-        "order_number": item.order_number,
-        "hidden": False,
-        "pinned": False,
-    }
 
 
 def _item(item_id: int) -> MenuItem:
@@ -139,11 +127,14 @@ def _require_parent(item: MenuItem, where: _Where, parent_id: int) -> None:
         raise InvalidInput(errors=[FieldError("/parent_id", "unknown_parent", words)])
 
 
-def _require_no_circle(item: MenuItem, where: _Where) -> None:
+def require_no_circle(item: MenuItem, where: _Where) -> None:
     """Refuse what would put an item below itself in the tree of its scope, or set operators against each other.
 
     Links of services give way to those of operators, so in the trees of more specific scopes only what operators say
     counts.
+
+    Raises:
+        InvalidInput: with the circle spelt out.
     """
     with use(system("compare what operators say of menus")):
         rows = Overlay.objects.filter(values__has_key="parent_id", item__archived_at=None)

@@ -1,6 +1,6 @@
 // Dialogs that ask for one thing among many: an icon, or a place in the tree. Typing narrows, arrows go, Enter takes.
 
-import {button, h, symbol} from "./dom.js";
+import {ask, button, h, symbol} from "./dom.js";
 import {TOP, WAITING} from "./forest.js";
 
 const MOST_SHOWN = 60;
@@ -56,13 +56,16 @@ function perLine(options) {
   return Math.max(1, options.filter((option) => option.offsetTop === first).length);
 }
 
-export function chooseIcon(icons, name) {
-  const known = Object.entries(icons);
+let known; // all icons: [[name, glyph]], asked for once
+
+export async function chooseIcon(address, name) {
+  known ??= (await ask(address)).icons;
+  const plain = (word) => word.replace(/[_-]/g, " ");
   return choose({
     title: `Icon of ${name}`,
     hint: "Search icons",
     grid: true,
-    find: (text) => known.filter(([word]) => !text || word.replace(/[_-]/g, " ").includes(text.replace(/[_-]/g, " "))).map(([word, glyph]) => ({value: word, label: word, draw: [symbol(glyph), h("span", {class: "menu-caption"}, word)]})),
+    find: (text) => known.filter(([word]) => plain(word).includes(plain(text))).map(([word, glyph]) => ({value: word, label: word, draw: [symbol(glyph), h("span", {class: "menu-caption"}, word)]})),
   });
 }
 

@@ -22,7 +22,6 @@ const part = (name) => root.querySelector(`[data-part-of="${name}"]`);
 const forest = new Forest();
 const view = new TreeView(part("tree"), forest, {label: `Menu of ${page.whom}`, many: page.mayChange, draw: (node) => drawRow(node, page)});
 let stamp = null;
-let icons = {};
 
 // --- telling --------------------------------------------------------------------------------------------------------
 
@@ -111,7 +110,7 @@ function change(ids, values, unset, told) {
   for (const id of ids) {
     const node = forest.node(id);
     if (values?.name !== undefined) node.name = values.name;
-    if (values?.icon !== undefined) Object.assign(node, {icon: values.icon, glyph: icons[values.icon] ?? node.glyph});
+    if (values?.icon !== undefined) Object.assign(node, {icon: values.icon, glyph: values.icon.replaceAll("-", "_")});
     if (values?.hidden !== undefined) Object.assign(node, {hidden: values.hidden, off: values.hidden || (node.marks ?? []).length > 0 && node.off});
     if (values?.pinned !== undefined) node.pinned = values.pinned;
   }
@@ -127,7 +126,7 @@ const deeds = {
   },
   async chooseIcon() {
     const ids = chosen();
-    const icon = ids.length && await chooseIcon(icons, names(ids));
+    const icon = ids.length && await chooseIcon(root.dataset.icons, names(ids));
     if (icon) change(ids, {icon}, null, `Gave ${names(ids)} the icon ${icon}.`);
   },
   async chooseParent() {
@@ -229,7 +228,6 @@ function drawTools() {
 
 function load(answer) {
   stamp = answer.stamp;
-  icons = answer.icons ?? icons;
   forest.load(answer.nodes);
   part("empty").hidden = answer.nodes.length > 0;
   part("work").hidden = answer.nodes.length === 0;
