@@ -86,14 +86,15 @@ def test_importing_a_part_brings_in_no_more_than_it_needs(module: str, unwanted:
     assert result.stdout.split() == []
 
 
-def test_the_readme_is_python_and_imports_what_there_is() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "sdk/README.md").read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.parametrize(("document", "imported"), [("sdk/README.md", 5), ("docs/ui.md", 5)], ids=["readme", "ui"])
+def test_what_documents_show_is_python_and_imports_what_there_is(document: str, imported: int) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     trees = [ast.parse(block) for block in blocks]
     imports = [node for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom)]
     for node in imports:
         module = importlib.import_module(node.module or "")
         assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
-    assert len(imports) >= 5
+    assert len(imports) >= imported
 
 
 def test_the_sync_side_is_current() -> None:
