@@ -10,14 +10,14 @@ from apps.core.errors import FieldError, InvalidInput, NotFound
 from apps.core.tenancy import Companies
 from apps.menus.declaring import item_faults, merged
 from apps.menus.models import MenuItem
+from apps.menus.selectors.items import NOTHING
 from apps.menus.services.matching import Declared
 from apps.menus.services.reconciling import Outcome, menus_reconcile
 from apps.menus.services.revisions import lock
 from apps.menus.signals import items_declared
 
-__all__ = ["NOTHING", "item_archive", "item_declare", "item_update", "items_purge"]
+__all__ = ["item_archive", "item_declare", "item_update", "items_purge"]
 
-NOTHING = "There is no such menu item."
 BATCH = 5000
 
 _FIXED = ("key", "company_id")

@@ -13,6 +13,7 @@ from apps.core.errors import FieldError, InvalidInput, NotAllowed
 from apps.core.tenancy import Companies
 from apps.menus.declaring import icon_warning
 from apps.menus.models import MENU, MenuItem, Overlay
+from apps.menus.selectors.items import unknown_siblings
 from apps.menus.services.claiming import (
     Judged,
     PathTaken,
@@ -223,28 +224,11 @@ def _warnings(target: Target, is_circular: bool) -> list[Entry]:
 
 def _sibling_warnings(targets: Sequence[Target]) -> list[Entry]:
     """Return a warning for each ``before`` and ``after`` that is the key of nobody beside the item."""
-    named = [
-        (target, name, ref)
-        for target in targets
-        for name in ("before", "after")
-        if (ref := getattr(target.row, name)) is not None
-    ]
-    if not named:
-        return []
-    keys = {ref for _, _, ref in named} | {ref.partition(":")[2] for _, _, ref in named}
-    stored = MenuItem.objects.filter(key__in=keys, archived_at=None).exclude(pk__in=[one.row.pk for one in targets])
-    beside: dict[int | None, set[str]] = defaultdict(set)
-    found = stored.values_list("parent_id", "key", "service_name")
-    for parent, key, service in [
-        *found,
-        *((one.row.parent_id, one.row.key, one.row.service_name) for one in targets),
-    ]:
-        beside[parent] |= {key, f"{service}:{key}"}
-    words = "No item beside this one has the key “{}”: it stands by its number."
+    pointers = {target.row.pk: target.pointer for target in targets}
     return [
-        _warning(target.pointer_to(name), "unknown_sibling", words.format(ref))
-        for target, name, ref in named
-        if ref not in beside[target.row.parent_id]
+        {**warning, "pointer": pointers[pk] + warning["pointer"]}
+        for pk, found in unknown_siblings(target.row for target in targets).items()
+        for warning in found
     ]
 
 

@@ -1,0 +1,1 @@
+"""The menus' REST routes (contract, "Menus")."""
