@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from apps.menus.models import Conflict
 from apps.registry.models import Instance
 from tests.support import services
 from tests.support.api import Api, faults_of
@@ -82,6 +83,10 @@ def test_one_route_has_one_owner(api: Api) -> None:
     assert (taken.status_code, taken.json()["code"]) == (409, "route_taken")
     assert "sales" in taken.json()["detail"]
     assert [fault["pointer"] for fault in taken.json()["errors"]] == ["/route_path"]
+    for _ in range(2):
+        api.post("/components", component("Edit", route_path="/edit/:pk", service_name="products"))
+    noted = Conflict.objects.get()
+    assert (noted.kind, noted.claimant, noted.owner, noted.times) == ("component", "products", "sales", 3)
     own = api.post("/components", component("Other", route_path="/edit/:key", service_name="sales"))
     assert faults_of(own) == {("/route_path", "route_repeated")}
     taken_name = api.post("/components", component("New", service_name="sales")).json()["id"]

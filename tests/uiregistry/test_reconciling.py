@@ -6,12 +6,15 @@ import orjson
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import AuditEntry
 from apps.events.models import OutboxEntry
 from apps.menus.models import COMPONENT, Handover
+from apps.menus.services.handing import path_hand_over, path_take_back
 from apps.uiregistry.models import Component, Widget
+from apps.uiregistry.services.reconciling import is_change
 from tests.uiregistry.declared import component, declare, widget
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +28,16 @@ def live() -> dict[str, str]:
 def announced() -> list[dict[str, Any]]:
     entries = OutboxEntry.objects.order_by("id")
     return [orjson.loads(one.fields["data"]) for one in entries if one.fields["event_type"] == "ui_changed"]
+
+
+def hand_over(path: str, service: str) -> None:
+    path_hand_over(
+        kind=COMPONENT, path=path, company_id=None, service_name=service, actor="operator:ann", now=timezone.now()
+    )
+
+
+def shown() -> set[str]:
+    return set(Component.objects.filter(archived_at=None, displaced=False).values_list("name", flat=True))
 
 
 def test_what_is_declared_is_there_and_what_is_not_is_archived() -> None:
@@ -54,8 +67,8 @@ def test_the_same_again_writes_nothing_and_tells_nobody() -> None:
     AuditEntry.objects.count()
     before = (len(announced()), AuditEntry.objects.count())
     with CaptureQueriesContext(connection) as asked:
-        assert not declare(components=[component("List"), component("Form")]).changed
-        assert not declare(widgets=[widget("Count")]).changed
+        assert not is_change(declare(components=[component("List"), component("Form")]))
+        assert not is_change(declare(widgets=[widget("Count")]))
     assert not [query["sql"] for query in asked if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
     assert (len(announced()), AuditEntry.objects.count()) == before
 
@@ -134,13 +147,31 @@ def test_a_route_of_another_service_is_refused_by_its_name() -> None:
 
 def test_what_an_operator_gave_to_another_service_is_displaced_and_no_failure() -> None:
     declare(components=[component("Edit", route_path="/edit/:id")])
-    Handover.objects.create(kind=COMPONENT, route_key="/edit/:", service_name="sales", actor="operator:ann")
-    done = declare(components=[component("Edit", route_path="/edit/:id")])
-    assert [warning["code"] for warning in done.warnings] == ["handed_over"]
-    assert [entry["fields"] for entry in done.updated] == [["displaced"]]
+    hand_over("/edit/:pk", "sales")
     assert Component.objects.get(name="Edit").displaced
+    done = declare(components=[component("Edit", route_path="/edit/:id", permissions=["a"])])
+    assert [warning["code"] for warning in done.warnings] == ["handed_over"]
     declare("sales", components=[component("Form", route_path="/edit/:key")])
-    assert not declare(components=[component("Edit", route_path="/edit/:id")]).changed
+    assert not is_change(declare(components=[component("Edit", route_path="/edit/:id", permissions=["a"])]))
+    assert shown() == {"Form"}
+    hand_over("/edit/:pk", "products")
+    assert shown() == {"Edit"}
+    declare(components=[])
+    assert shown() == set()
+    path_take_back(id=Handover.objects.get().pk, actor="operator:ann", now=timezone.now())
+    assert shown() == {"Form"}
+
+
+def test_what_another_service_left_is_shown_of_those_who_were_displaced() -> None:
+    declare(components=[component("Edit", route_path="/edit/:id")])
+    hand_over("/edit/:id", "sales")
+    declare("sales", components=[component("Form", route_path="/edit/:key")])
+    path_take_back(id=Handover.objects.get().pk, actor="operator:ann", now=timezone.now())
+    assert shown() == {"Edit"}
+    declare(components=[component("Edit", route_path="/other")])
+    assert shown() == {"Edit", "Form"}
+    with pytest.raises(Conflict):
+        declare(components=[component("Edit", route_path="/edit/:id")])
 
 
 def test_a_companys_rows_and_everybodys_do_not_touch_each_other() -> None:

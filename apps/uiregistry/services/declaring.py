@@ -17,6 +17,7 @@ from apps.uiregistry.services.reconciling import (
     WIDGET,
     Kind,
     components_reconcile,
+    is_change,
     row_archive,
     row_declare,
     widgets_reconcile,
@@ -124,14 +125,14 @@ def _declare(
     actor: str,
     now: dt.datetime,
 ) -> Done:
-    with _one_by_one():
+    with _one_by_one(now):
         outcome = row_declare(kind, service_name, declared_in, Declared("", values), actor=actor, now=now)
         _tell(outcome, service_name, declared_in, actor)
     return outcome.ids[values["name"]], outcome.warnings
 
 
 def _update(kind: Kind, pk: int, change: Change, actor: str, now: dt.datetime) -> Done:
-    with _one_by_one():
+    with _one_by_one(now):
         row = _changeable(kind, pk)
         values = change(row.declared)
         if values["name"] != row.name:
@@ -142,17 +143,21 @@ def _update(kind: Kind, pk: int, change: Change, actor: str, now: dt.datetime) -
 
 
 def _archive(kind: Kind, pk: int, actor: str, now: dt.datetime) -> None:
-    with _one_by_one():
+    with _one_by_one(now):
         row = _changeable(kind, pk)
         _tell(row_archive(kind, row, actor=actor, now=now), row.service_name, row.company_id, actor)
 
 
 @contextmanager
-def _one_by_one() -> Iterator[None]:
-    """Run the block in a transaction of its own, as the only writer of menus and manifests."""
-    with transaction.atomic():
-        menus.lock()
-        yield
+def _one_by_one(now: dt.datetime) -> Iterator[None]:
+    """Run the block in a transaction of its own, as the only writer of menus and manifests; note who was refused."""
+    try:
+        with transaction.atomic():
+            menus.lock()
+            yield
+    except menus.PathTaken as refusal:
+        menus.conflicts_record(refusal, now=now)
+        raise
 
 
 def _changeable(kind: Kind, pk: int) -> Component | Widget:
@@ -173,5 +178,5 @@ def _rename(kind: Kind, row: Component | Widget, name: str) -> None:
 
 
 def _tell(outcome: Outcome, service_name: str, declared_in: int | None, actor: str) -> None:
-    if outcome.changed:
+    if is_change(outcome):
         items_declared.send(sender=None, service=service_name, company_id=declared_in, actor=actor)

@@ -16,7 +16,7 @@ from apps.core.requestid import current_request_id
 from apps.core.tenancy import Companies
 from apps.events.services import publish
 from apps.menus.paths import route_key
-from apps.menus.services import Declared, Outcome
+from apps.menus.services import Declared, Outcome, Wanted
 from apps.uiregistry import rules
 from apps.uiregistry.models import Component, Widget
 from apps.uiregistry.services import claims
@@ -28,6 +28,7 @@ __all__ = [
     "WIDGET",
     "Kind",
     "components_reconcile",
+    "is_change",
     "row_archive",
     "row_declare",
     "widgets_reconcile",
@@ -172,6 +173,11 @@ def row_archive(kind: Kind, row: Row, *, actor: str, now: dt.datetime) -> Outcom
     return _carried_out(plan, positions={}, actor=actor, now=now)
 
 
+def is_change(outcome: Outcome) -> bool:
+    """Return whether anything is other than it was; components and widgets have no revision to tell by."""
+    return bool(outcome.created or outcome.updated or outcome.removed)
+
+
 def _reconcile(
     kind: Kind,
     service_name: str,
@@ -233,25 +239,19 @@ def _claim_routes(plan: _Plan, faults: list[FieldError]) -> None:
     """
     keys = {name: route_key(item.values["route_path"]) for name, item in plan.items.items()}
     faults += _repeated_routes(plan, keys)
-    others = Component.objects.filter(
-        route_key__in=set(keys.values()), company_id=plan.company_id, archived_at=None, displaced=False
-    ).exclude(service_name=plan.service_name)
-    owners = dict(others.values_list("route_key", "service_name"))
-    decided = claims.winners(set(keys.values()), plan.company_id)
-    displaced, taken = set(), []
-    for name, key in keys.items():
-        item = plan.items[name]
-        winner = decided.get(key)
-        if winner not in (None, plan.service_name):
-            displaced.add(name)
-            plan.warnings.append(_warning(item, "/route_path", "handed_over", f"An operator gave it to {winner}."))
-        elif key in owners:
-            taken.append(claims.Claim(f"{item.pointer}/route_path", item.values["route_path"], key, owners[key]))
-    plan.displaced = frozenset(displaced)
     if faults:
         raise InvalidInput(errors=faults)
-    if taken:
-        raise claims.refused(taken, claimant=plan.service_name, company_id=plan.company_id)
+    wanted = [
+        Wanted(f"{item.pointer}/route_path", item.values["route_path"], (keys[name], plan.company_id))
+        for name, item in plan.items.items()
+    ]
+    judged = claims.routes_judge(plan.service_name, wanted)
+    if judged.faults:
+        raise claims.RouteTaken(judged)
+    plan.displaced = frozenset(name for name, key in keys.items() if (key, plan.company_id) in judged.displaced)
+    for name in plan.displaced:
+        message = "An operator gave this route to another service: the component is kept and not shown."
+        plan.warnings.append(_warning(plan.items[name], "/route_path", "handed_over", message))
 
 
 def _repeated_routes(plan: _Plan, keys: Mapping[str, str]) -> list[FieldError]:
@@ -266,6 +266,14 @@ def _repeated_routes(plan: _Plan, keys: Mapping[str, str]) -> list[FieldError]:
             )
             faults.append(FieldError(f"{plan.items[name].pointer}/route_path", "route_repeated", message))
     return faults
+
+
+def _settle_routes(plan: _Plan, now: dt.datetime) -> None:
+    """Let others have the routes that the service has left, and forget what there is nothing to decide about."""
+    has = {(route_key(item.values["route_path"]), plan.company_id) for item in plan.items.values()}
+    touched = [plan.known[name] for name in plan.items if name in plan.known]
+    had = {(row.route_key, plan.company_id) for row in [*touched, *plan.removed] if row.archived_at is None}
+    claims.routes_settle(service_name=plan.service_name, has=has, left=had - has, now=now)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
@@ -299,7 +307,9 @@ def _carried_out(plan: _Plan, *, positions: Mapping[str, int], actor: str, now: 
         else:
             outcome.updated.append({**told, "fields": changed})
     outcome.removed = [{"kind": plan.kind.name, "key": row.name, "id": row.pk} for row in plan.removed]
-    if outcome.changed:
+    if is_change(outcome):
+        if plan.kind is COMPONENT:
+            _settle_routes(plan, now)
         audit.record_all(entries)
         _announce(plan, outcome, actor, now)
     return outcome
