@@ -29,6 +29,7 @@ from apps.serviceauth.services.signing import (
     signing_key_withdraw,
     signing_keys_rotate,
 )
+from apps.serviceauth.services.viewing import viewer_token_issue
 
 __all__ = [
     "JWKS_MAX_AGE",
@@ -65,4 +66,5 @@ __all__ = [
     "token_issue",
     "user_forget",
     "user_token_issue",
+    "viewer_token_issue",
 ]
