@@ -21,7 +21,7 @@ export class Inspector {
     const field = this.place.contains(document.activeElement) ? document.activeElement.dataset.deed : null;
     this.drawn = sign;
     if (!nodes.length) this.place.replaceChildren(this.nothing());
-    else this.place.replaceChildren(...(nodes.length === 1 ? this.one(nodes[0]) : this.many(nodes)));
+    else this.place.replaceChildren(...(nodes.length === 1 ? this.one(nodes[0]) : this.many(nodes)).flat().filter(Boolean));
     if (field) this.place.querySelector(`[data-deed="${field}"]`)?.focus();
   }
 

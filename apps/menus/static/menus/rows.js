@@ -26,7 +26,7 @@ export function mark(word, tone, told, extra = "") {
 
 export function drawRow(node, {mayChange}) {
   if (node.group) {
-    return [symbol(node.icon, {class: "menu-icon"}), h("span", {class: "menu-name"}, node.name), mark(`${node.count ?? ""}`, "amber", "They appear when their parent does")];
+    return [symbol(node.icon, {class: "menu-icon"}), h("span", {class: "menu-name"}, node.name), mark(`${node.count ?? ""}`, "amber", "They wait for a parent, or their path was handed to another service")];
   }
   const changes = changesOf(node).map((change) =>
     mark(change.word, change.drift ? "amber" : change.isHere ? "violet" : "faint", `${change.told}${change.isHere ? "" : ` (changed for ${change.where})`}`, "menu-change"));
