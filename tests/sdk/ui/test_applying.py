@@ -138,10 +138,12 @@ def test_faults_name_their_items() -> None:
     assert (len(many), many[-1]) == (MOST_TOLD + 1, "and 10 more")
 
 
-def test_warnings_and_what_waits() -> None:
-    assert warnings_told("shop", MANIFEST, result()) == ""
-    wondering = result(warnings=(FieldProblem("/menus/0/icon", "unknown_icon", "No such icon."),), pending=(ENTRY,))
-    assert warnings_told("shop", MANIFEST, wondering) == (
-        "Of the manifest of shop the hub says: /menus/0/icon (Orders): No such icon.;"
-        " menu '/orders' waits for its parent"
-    )
+def test_warnings_are_to_be_looked_at_and_what_waits_is_not() -> None:
+    assert warnings_told("shop", MANIFEST, result()) == (False, "")
+    icon = FieldProblem("/menus/0/icon", "unknown_icon", "No such icon.")
+    parent = FieldProblem("/menus/1/parent_name", "pending_parent", "“Sales” is not there.")
+    told = "Of the manifest of shop the hub says: /menus/1/parent_name (Archive): “Sales” is not there."
+    assert warnings_told("shop", MANIFEST, result(warnings=(parent,))) == (False, told)
+    should_look, text = warnings_told("shop", MANIFEST, result(warnings=(icon, parent)))
+    assert should_look
+    assert "/menus/0/icon (Orders): No such icon. /menus/1/parent_name" in text

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from xerpium_sdk._backoff import Backoff, Random
 from xerpium_sdk.errors import Conflict, HubError, HubUnavailable, NotAllowed, NotAuthenticated, Refused
-from xerpium_sdk.ui._flows import Outcome, Settlement
-from xerpium_sdk.wire.manifests import Manifest, ManifestEntry, ManifestResult
+from xerpium_sdk.ui._flows import PENDING_PARENT, Outcome, Settlement
+from xerpium_sdk.wire.manifests import Manifest, ManifestResult
 from xerpium_sdk.wire.problems import FieldProblem
 
 __all__ = ["IDLE_SECONDS", "Plan", "faults_told", "refusal_told", "settlement_told", "warnings_told"]
@@ -113,11 +113,11 @@ def faults_told(manifest: Manifest, faults: tuple[FieldProblem, ...]) -> Iterato
         yield f"and {len(faults) - MOST_TOLD} more"
 
 
-def warnings_told(service_name: str, manifest: Manifest, result: ManifestResult) -> str:
-    """Return what the hub took and wonders about, and what operators hold on to; empty when there is nothing."""
+def warnings_told(service_name: str, manifest: Manifest, result: ManifestResult) -> tuple[bool, str]:
+    """Return whether somebody should look at what the hub took and wonders about, and what to say; "" for nothing."""
     told = list(faults_told(manifest, result.warnings))
-    told += [f"{_entry(entry)} waits for its parent" for entry in result.pending]
-    return f"Of the manifest of {service_name} the hub says: {'; '.join(told)}" if told else ""
+    should_look = any(warning.code != PENDING_PARENT for warning in result.warnings)
+    return should_look, f"Of the manifest of {service_name} the hub says: {' '.join(told)}" if told else ""
 
 
 def _deed(result: ManifestResult) -> str:
@@ -127,10 +127,6 @@ def _deed(result: ManifestResult) -> str:
     told = ", ".join(f"{len(entries)} {word}" for word, entries in counts.items() if entries)
     kept = f"; operators' changes stand in {len(result.kept_by_overlay)}" if result.kept_by_overlay else ""
     return f"is applied as revision {result.revision} ({told or 'same items'}{kept})"
-
-
-def _entry(entry: ManifestEntry) -> str:
-    return f"{entry.kind} {entry.key!r}"
 
 
 def _name_at(manifest: Manifest, pointer: str) -> str:

@@ -18,6 +18,8 @@ from xerpium_sdk.wire.versions import VersionError, parse_version
 __all__ = ["Declared", "Outcome", "Settlement", "Whose"]
 
 OLDER_GENERATION = "older_generation"
+PENDING_PARENT = "pending_parent"
+"""The warning that an item waits for its parent: nothing to worry about, for services start in any order."""
 SINGLE_ITEMS = "items"
 LOOKED_BACK = 20
 """States that are looked through for the last one that was made as a whole."""
@@ -136,9 +138,9 @@ def settle(whose: Whose, manifest: Manifest, *, confirm_prune: bool = False) -> 
         if conflict.problem.code != OLDER_GENERATION:
             raise
     stored = yield from _stored(whose)
-    last = yield from _last_word(whose)
-    if last is not None and last.is_rollback:
-        return Settlement(Outcome.ROLLED_BACK, stored=stored, actor=last.actor)
+    put_back, before = yield from _rollback(whose)
+    if put_back is not None and not _is_newer(manifest.version, before):
+        return Settlement(Outcome.ROLLED_BACK, stored=stored, actor=put_back.actor)
     if stored is None or stored.generation is None or not _may_follow(manifest.version, stored.version):
         return Settlement(Outcome.NEWER, stored=stored)
     raised = replace(manifest, generation=stored.generation + 1)
@@ -153,13 +155,19 @@ def _stored(whose: Whose) -> Call[Manifest | None]:
     return read(answer, Manifest.from_json)
 
 
-def _last_word(whose: Whose) -> Call[ManifestRevision | None]:
-    """Return the last state that somebody made as a whole; items that were changed singly since do not undo it."""
+def _rollback(whose: Whose) -> Call[tuple[ManifestRevision | None, str | None]]:
+    """Return the rollback that stands, if one does, and the version that had been declared before it.
+
+    Items that were changed singly since do not undo it.
+    """
     try:
         found = yield from revisions(whose, LOOKED_BACK)
     except Refused:  # then the versions decide alone
-        return None
-    return next((revision for revision in found if revision.cause != SINGLE_ITEMS), None)
+        return None, None
+    wholes = [revision for revision in found if revision.cause != SINGLE_ITEMS]
+    if not wholes or not wholes[0].is_rollback:
+        return None, None
+    return wholes[0], next((revision.version for revision in wholes if not revision.is_rollback), None)
 
 
 def _may_follow(ours: str | None, stored: str | None) -> bool:
@@ -168,8 +176,12 @@ def _may_follow(ours: str | None, stored: str | None) -> bool:
     The same version with other content is a developer at work. An older one with a generation that is not below ours
     comes of that (each change took the next number), or of prereleases, which share the generation of their release.
     """
+    return ours == stored or _is_newer(ours, stored)
+
+
+def _is_newer(version: str | None, than: str | None) -> bool:
     try:
-        return ours == stored or parse_version(ours or "") >= parse_version(stored or "")
+        return parse_version(version or "") > parse_version(than or "")
     except VersionError:
         return False
 

@@ -80,14 +80,17 @@ async def test_errors_can_be_had_as_errors(hub: UIHub) -> None:
 
 async def test_warnings_and_missing_parents_are_logged(hub: UIHub, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "xerpium_sdk.ui")
-    warning = {"pointer": "/icon", "code": "unknown_icon", "message": "There is no such icon."}
-    hub.extras = {"pending_parent": True, "warnings": [warning]}
+    icon = {"pointer": "/icon", "code": "unknown_icon", "message": "There is no such icon."}
+    parent = {"pointer": "/parent_name", "code": "pending_parent", "message": "“Catalogue” is not there."}
+    hub.extras = {"pending_parent": True, "warnings": [icon, parent]}
     async with AsyncMenuRegistrationClient(hub.url, "product-service") as menus:
         declared = await menus.declare(PRICES)
     assert declared.pending_parent
-    assert [fault.code for fault in declared.warnings] == ["unknown_icon"]
-    assert "is shown when its parent is there" in caplog.text
-    assert "/icon: There is no such icon." in caplog.text
+    assert [fault.code for fault in declared.warnings] == ["unknown_icon", "pending_parent"]
+    assert [(one.levelname, one.message) for one in caplog.records if one.name == "xerpium_sdk.ui"][1:] == [
+        ("WARNING", "Of the menu item 'Pricing' the hub says: /icon: There is no such icon."),
+        ("INFO", "Of the menu item 'Pricing' the hub says: /parent_name: “Catalogue” is not there."),
+    ]
 
 
 async def test_not_now_is_tried_again_and_nobody_there_is_no_error_of_the_program(

@@ -88,9 +88,8 @@ class AsyncManifestKeeper:
         self._plan.settled()
         should_look, text = _applying.settlement_told(self._name, manifest, settlement)
         if settlement.result is not None:
-            if wondering := _applying.warnings_told(self._name, manifest, settlement.result):
-                text = f"{text} {wondering}"
-            should_look = should_look or bool(settlement.result.warnings)
+            wonders, wondering = _applying.warnings_told(self._name, manifest, settlement.result)
+            should_look, text = should_look or wonders, f"{text} {wondering}".rstrip()
         self._say(logging.WARNING if should_look else logging.INFO, text)
 
     def _say(self, level: int, text: str) -> None:

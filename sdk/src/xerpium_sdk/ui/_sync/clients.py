@@ -174,7 +174,6 @@ def _word(item: Any) -> str:
 
 def _tell(what: str, declared: Declared) -> None:
     log.info("The %s is declared as %s.", what, declared.id)
-    if declared.pending_parent:
-        log.info("The %s is shown when its parent is there.", what)
     for warning in declared.warnings:
-        log.warning("Of the %s the hub says: %s: %s", what, warning.pointer, warning.message)
+        level = logging.INFO if warning.code == _flows.PENDING_PARENT else logging.WARNING
+        log.log(level, "Of the %s the hub says: %s: %s", what, warning.pointer, warning.message)
