@@ -127,15 +127,14 @@ CACHES = {
     # For data that all processes share, which is JSON and nothing else.
     "shared": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": [REDIS_URL],  # a list: an address of Sentinels has commas
         "KEY_PREFIX": "xerpium:cache",
         "TIMEOUT": 300,
         # A cache that is away is an empty cache.
         "OPTIONS": {
             "IGNORE_EXCEPTIONS": True,
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            "SOCKET_CONNECT_TIMEOUT": 1,
-            "SOCKET_TIMEOUT": 1,
+            "CONNECTION_FACTORY": "apps.core.caching.HubConnections",
         },
     },
 }
@@ -170,6 +169,7 @@ if EVENTS_HARD_MAX_LENGTH <= EVENTS_MAX_LENGTH:
     )
 EVENTS_JOURNAL_DAYS = env_int("EVENTS_JOURNAL_DAYS", 90, minimum=1, maximum=3650)
 EVENTS_DEAD_LETTER_DAYS = env_int("EVENTS_DEAD_LETTER_DAYS", 90, minimum=1, maximum=3650)
+UI_ARCHIVE_DAYS = env_int("UI_ARCHIVE_DAYS", 90, minimum=1, maximum=3650)
 
 # --- Serving ----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEVELOPMENT else ())

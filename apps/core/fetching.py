@@ -1,6 +1,7 @@
 """Fetching a small document from an address that somebody wrote down, without becoming a way into the network."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,7 +24,14 @@ _log = structlog.get_logger(__name__)
 
 
 class FetchFailed(Exception):
-    """Raised when there is no document to be had; the text is for operators."""
+    """Raised when there is no document to be had; the text is for operators.
+
+    ``status`` is that of an answer which was not 200; ``is_refused`` says that the policy forbade to ask.
+    """
+
+    def __init__(self, text: str, *, status: int | None = None, is_refused: bool = False) -> None:
+        self.status, self.is_refused = status, is_refused
+        super().__init__(text)
 
 
 def outward_policy(*, allow_public: bool) -> Policy:
@@ -52,25 +60,34 @@ def own_endpoints() -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
-def fetch(text: str, policy: Policy, *, limit: int, seconds: float = SECONDS) -> bytes:
+def fetch(
+    text: str,
+    policy: Policy,
+    *,
+    limit: int,
+    seconds: float = SECONDS,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
     """Return the body of a 200 answer to a GET of ``text``; for a thread without an event loop.
 
-    Nothing is followed, nothing is sent along, and nothing is connected to that the policy does not allow.
+    Nothing is followed, nothing is sent along but ``headers``, and nothing is connected to that the policy does not
+    allow.
 
     Args:
         text: the URL.
         policy: what may be connected to.
         limit: bytes that the body may have; it may not be compressed.
         seconds: how long all of it may take.
+        headers: what else the request has.
 
     Raises:
         FetchFailed: there is no such answer, or the policy forbids to ask.
     """
     try:
         url = URL(parse_url(text, policy).url, encoded=True)
-        return asyncio.run(_fetched(url, policy, limit, seconds))
+        return asyncio.run(_fetched(url, policy, limit, seconds, headers or {}))
     except OutwardRefused as error:
-        raise FetchFailed(f"refused: {error.reason}") from error
+        raise FetchFailed(f"refused: {error.reason}", is_refused=True) from error
     except TimeoutError as error:
         raise FetchFailed(f"no answer within {seconds:g} s") from error
     except FetchFailed:
@@ -82,13 +99,13 @@ def fetch(text: str, policy: Policy, *, limit: int, seconds: float = SECONDS) ->
         raise FetchFailed(f"no answer: {type(error).__name__}") from error
 
 
-async def _fetched(url: URL, policy: Policy, limit: int, seconds: float) -> bytes:
+async def _fetched(url: URL, policy: Policy, limit: int, seconds: float, headers: Mapping[str, str]) -> bytes:
     def judge(address: str, port: int) -> None:
         judge_address(address, port, policy)
 
     session = aiohttp.ClientSession(
         connector=JudgingConnector(judge, pool=_lookups, allowance=HEAD_LIMIT + limit),
-        headers={"User-Agent": f"XERPIUM/{settings.VERSION}", "Accept-Encoding": "identity"},
+        headers={**headers, "User-Agent": f"XERPIUM/{settings.VERSION}", "Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(only_once,),
         auto_decompress=False,
@@ -96,7 +113,7 @@ async def _fetched(url: URL, policy: Policy, limit: int, seconds: float) -> byte
     )
     async with asyncio.timeout(seconds), session, session.get(url, allow_redirects=False) as response:
         if response.status != 200:
-            raise FetchFailed(f"the answer is {response.status}, not 200")
+            raise FetchFailed(f"the answer is {response.status}, not 200", status=response.status)
         if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise FetchFailed("the answer is compressed")
         return await _read(response, limit)
