@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "events: cut off what everybody is done with": every(30, "events.trim"),
     "events: make the journal's partitions of the days to come": every(3600, "events.prepare_journal"),
     "events: forget old days of the journal and old decisions": every(3600, "events.prune"),
+    "menus: forget items that were taken back long ago": every(3600, "menus.purge"),
     "serviceauth: disable keys that nobody uses": every(3600, "serviceauth.disable_idle_keys"),
     "serviceauth: make the signing key that is needed next": every(60, "serviceauth.rotate_signing_keys"),
     "serviceauth: forget revocations of what has ended": every(300, "serviceauth.prune_revocations"),
