@@ -15,7 +15,7 @@ from tests.support.cutting import clients_of_our_database, cut_connections
 from tests.support.engines import started
 from tests.support.tampering import LOSE_ANSWER, LOSE_REQUEST, STAY_SILENT, TamperingProxy
 from xerpium_sdk.events import AsyncEventPublisher, Envelope, EventType, InvalidEvent, PublishFailed
-from xerpium_sdk.events.trace import correlated
+from xerpium_sdk.trace import correlated
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,7 @@ from xerpium_sdk.django import OutboxPublisher, publish_business_event, publish_
 from xerpium_sdk.django.models import OutboxEvent
 from xerpium_sdk.django.outbox import CHANNEL
 from xerpium_sdk.events import InvalidEvent
-from xerpium_sdk.events.trace import correlated
+from xerpium_sdk.trace import correlated
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import STREAM_EVENTS, STREAM_EVENTS_CUSTOM
 

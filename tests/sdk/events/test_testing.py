@@ -14,8 +14,8 @@ from xerpium_sdk.events import (
     Received,
     RedisIdempotencyStore,
 )
-from xerpium_sdk.events.trace import current_correlation_id
 from xerpium_sdk.testing import TestBroker
+from xerpium_sdk.trace import current_correlation_id
 
 
 def test_handlers_are_called_in_order_and_retried_at_once() -> None:

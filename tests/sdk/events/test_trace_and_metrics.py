@@ -9,7 +9,7 @@ import pytest
 from tests.sdk.events.conftest import publish, settle
 from xerpium_sdk.events import Envelope
 from xerpium_sdk.events.metrics import Durations
-from xerpium_sdk.events.trace import TraceParent, correlated, current_correlation_id, current_event, current_traceparent
+from xerpium_sdk.trace import TraceParent, correlated, current_correlation_id, current_event, current_traceparent
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -23,7 +23,7 @@ from xerpium_sdk.events import (
     RequestTimedOut,
 )
 from xerpium_sdk.events.patterns.messages import make_reply
-from xerpium_sdk.events.trace import correlated, current_correlation_id
+from xerpium_sdk.trace import correlated, current_correlation_id
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import STREAM_EVENTS_DEAD, stream_of_requests
 

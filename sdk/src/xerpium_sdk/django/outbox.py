@@ -18,7 +18,7 @@ from django.db import router, transaction
 from xerpium_sdk.events.business import business_event
 from xerpium_sdk.events.errors import InvalidEvent
 from xerpium_sdk.events.packing import all_faults, checked_fields
-from xerpium_sdk.events.trace import current_correlation_id
+from xerpium_sdk.trace import current_correlation_id
 from xerpium_sdk.wire.envelope import Envelope, EventType, stream_of
 
 __all__ = ["CHANNEL", "OutboxPublisher", "publish_business_event", "publish_event", "publish_many"]

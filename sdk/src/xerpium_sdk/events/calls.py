@@ -9,7 +9,7 @@ from xerpium_sdk.events.entry import fields_of
 from xerpium_sdk.events.idempotency import WrappingStore
 from xerpium_sdk.events.lanes import Delivery
 from xerpium_sdk.events.subscriptions import Received, Subscription
-from xerpium_sdk.events.trace import event_in_hand
+from xerpium_sdk.trace import event_in_hand
 
 __all__ = ["ERROR_LENGTH", "arguments_of", "excerpt", "first_of", "sync_call"]
 

@@ -12,8 +12,8 @@ from xerpium_sdk.events.calls import arguments_of
 from xerpium_sdk.events.desk import Desk, Verdict
 from xerpium_sdk.events.lanes import Delivery, Run, Unit
 from xerpium_sdk.events.subscriptions import Subscription
-from xerpium_sdk.events.trace import event_in_hand
 from xerpium_sdk.events.workers import Overdue
+from xerpium_sdk.trace import event_in_hand
 
 __all__ = ["TaskPool"]
 

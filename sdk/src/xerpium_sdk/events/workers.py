@@ -18,7 +18,7 @@ from xerpium_sdk.events.idempotency import WrappingStore
 from xerpium_sdk.events.lanes import Delivery, Run, Unit
 from xerpium_sdk.events.options import Around
 from xerpium_sdk.events.subscriptions import Subscription
-from xerpium_sdk.events.trace import event_in_hand
+from xerpium_sdk.trace import event_in_hand
 
 __all__ = ["Overdue", "Pool", "ThreadPool"]
 

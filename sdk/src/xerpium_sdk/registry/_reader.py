@@ -1,7 +1,7 @@
 """What a catalogue answers from memory: the same for threads and tasks, since nothing here waits."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from random import random
 from time import monotonic
@@ -52,17 +52,20 @@ class CatalogReader:
         """Return what is known of a service, or None."""
         return self._view.get(name)
 
-    def choose(self, name: str, version: str | None = None, zone: str | None = None) -> Endpoint:
+    def choose(
+        self, name: str, version: str | None = None, zone: str | None = None, *, without: Collection[str] = ()
+    ) -> Endpoint:
         """Return an instance of ``name`` for one piece of work; call `Endpoint.done` after it, or use ``with``.
 
         Healthy instances come before degraded before starting ones, then those of ``zone`` (by default the catalogue's
         own) before others; among these a draw by weight, in favour of the less busy. ``version`` is an npm-style range.
+        Instances whose ids are in ``without`` are taken only when there is no other.
 
         Raises:
             NoInstance: when none can take work; the message tells why.
             VersionRangeError: when ``version`` is no range.
         """
-        return self._view.choose(name, version, zone or self.zone, random)
+        return self._view.choose(name, version, zone or self.zone, random, without)
 
     def can_choose(self, name: str, version: str | None = None) -> bool:
         """Return whether `choose` has an instance to return."""

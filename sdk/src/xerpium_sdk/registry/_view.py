@@ -1,7 +1,7 @@
 """The local catalogue: what the hub's stream said last, folded into one view. Pure; randomness is passed in."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from xerpium_sdk._backoff import Random
@@ -38,6 +38,12 @@ class _Known:
         self.questions[version, zone] = prepared
         return prepared
 
+    def other(self, version: str | None, zone: str | None, random: Random, without: Collection[str]) -> Endpoint | None:
+        """Return an instance that is none of ``without``, or None. Asked when something failed: not prepared."""
+        rest = [item for item in self.record.instances if item.instance_id not in without]
+        instances = eligible(rest, version, zone)
+        return Candidates(instances, [self.loads[item.instance_id] for item in instances]).choose(random)
+
 
 class View:
     """All services as of one revision.
@@ -65,8 +71,15 @@ class View:
         known = self._services.get(name)
         return known is not None and bool(eligible(known.record.instances, version, None))
 
-    def choose(self, name: str, version: str | None, zone: str | None, random: Random) -> Endpoint:
-        """Return an instance for the next piece of work.
+    def choose(
+        self,
+        name: str,
+        version: str | None,
+        zone: str | None,
+        random: Random,
+        without: Collection[str] = (),
+    ) -> Endpoint:
+        """Return an instance for the next piece of work, none of ``without`` as long as there is another.
 
         Raises:
             NoInstance: when there is none, with the reason.
@@ -74,6 +87,8 @@ class View:
         """
         known = self._services.get(name)
         if known is not None:
+            if without and (endpoint := known.other(version, zone, random, without)) is not None:
+                return endpoint
             candidates = known.questions.get((version, zone)) or known.prepare(version, zone)
             if (endpoint := candidates.choose(random)) is not None:
                 return endpoint

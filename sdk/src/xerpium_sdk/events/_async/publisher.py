@@ -15,7 +15,7 @@ from xerpium_sdk.events.business import business_event
 from xerpium_sdk.events.errors import InvalidEvent, PublishFailed
 from xerpium_sdk.events.packing import Packer, all_faults
 from xerpium_sdk.events.patience import Patience, Undelivered
-from xerpium_sdk.events.trace import current_correlation_id
+from xerpium_sdk.trace import current_correlation_id
 from xerpium_sdk.wire.envelope import Envelope, EventType
 
 __all__ = ["AsyncEventPublisher"]

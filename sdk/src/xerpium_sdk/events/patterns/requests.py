@@ -23,7 +23,7 @@ from xerpium_sdk.events.patterns.loops import refuse_on_a_loop, waiter_on
 from xerpium_sdk.events.patterns.messages import REQUEST, Reply, flat, make_request
 from xerpium_sdk.events.patterns.sender import CommandLetter, RequestLetter
 from xerpium_sdk.events.patterns.serving import Responder, ServedType
-from xerpium_sdk.events.trace import current_correlation_id
+from xerpium_sdk.trace import current_correlation_id
 from xerpium_sdk.wire.envelope import Envelope
 from xerpium_sdk.wire.keys import stream_of_requests
 

@@ -16,7 +16,7 @@ from xerpium_sdk.events.patterns.messages import Failure, Request, flat, make_re
 from xerpium_sdk.events.patterns.sender import ReplyLetter
 from xerpium_sdk.events.patterns.threads import Threads
 from xerpium_sdk.events.subscriptions import Received
-from xerpium_sdk.events.trace import event_in_hand
+from xerpium_sdk.trace import event_in_hand
 
 __all__ = ["Responder", "ServedType"]
 

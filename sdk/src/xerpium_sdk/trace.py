@@ -1,4 +1,4 @@
-"""What an event came from: the correlation of the event in hand, and the W3C trace that it continues.
+"""What is in hand here: the correlation of the event that is being handled, and the W3C trace that it continues.
 
 A handler that publishes passes its correlation on without saying so: `EventPublisher` asks `current_correlation_id`.
 No field is added to the envelope: a ``correlation_id`` that is a W3C ``traceparent`` is the trace.

@@ -1,0 +1,1 @@
+"""Calling services with asyncio: the source from which `_sync` is generated."""

@@ -1,0 +1,36 @@
+"""What the client for asyncio needs of asyncio. Its twin is `_threads`; the two are the only pair written by hand."""
+
+import asyncio
+from time import monotonic
+from types import TracebackType
+
+from xerpium_sdk.resilience.retry import call_again_async as call_again
+
+__all__ = ["Deadline", "call_again"]
+
+
+class Deadline:
+    """A block that may take so long; its ``with`` raises TimeoutError."""
+
+    def __init__(self, seconds: float) -> None:
+        self.ends = monotonic() + seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end, not below 0."""
+        return max(0.0, self.ends - monotonic())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was this block that ran out of time, and not something within it."""
+        return self._timeout.expired()
+
+    async def __aenter__(self) -> "Deadline":
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._timeout.__aexit__(kind, error, trace)

@@ -1,0 +1,231 @@
+"""Calls of other services: through whatever works, not more often than is good, with all that goes with them."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from tests.sdk._tasks import gather
+from tests.sdk.fleet import Fleet, fleet_of
+from tests.sdk.hub import Hub, snapshot
+from xerpium_sdk.auth import AsyncServiceAuthClient
+from xerpium_sdk.calls import (
+    AsyncServiceClient,
+    CallPolicy,
+    CallRefused,
+    CircuitOpen,
+    NoAnswer,
+    NoInstanceToCall,
+    Passing,
+    ServiceFailed,
+    TookTooLong,
+    TooManyCalls,
+    passing_on,
+)
+from xerpium_sdk.resilience import BreakerPolicy, CircuitState, RetryPolicy
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("bare_environment")]
+STOCK = "stock-service"
+AT_ONCE = RetryPolicy(attempts=4, base=0.001, jitter=0)
+QUICK = CallPolicy(retry=AT_ONCE)
+
+
+@pytest.fixture
+def stock(hub: Hub) -> Iterator[Fleet]:
+    """Three instances of a service that the hub knows."""
+    with fleet_of(3, STOCK) as fleet:
+        hub.opening = [snapshot(1, fleet.record)]
+        yield fleet
+
+
+def only_first(hub: Hub, fleet: Fleet) -> None:
+    """Let the hub know of one instance."""
+    hub.opening = [snapshot(1, Fleet(STOCK, fleet.instances[:1]).record)]
+
+
+async def test_a_call_goes_to_an_instance_with_all_that_belongs_to_it(hub: Hub, stock: Fleet) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with AsyncServiceClient(hub.url, policy=QUICK) as services:
+        with passing_on(Passing.of({"x-request-id": "abc-1", "traceparent": trace})):
+            answer = await services.post(
+                STOCK, "/items", {"name": "cup", "none": 0}, params={"page": 2, "q": None}, headers={"X-Own": "yes"}
+            )
+        assert answer["instance"] in ("i0", "i1", "i2")
+        (asked,) = stock.asked
+        assert (asked.method, asked.path, asked.body) == ("POST", "/api/v1/items?page=2", b'{"name":"cup","none":0}')
+        assert (asked.headers["x-request-id"], asked.headers["x-own"]) == ("abc-1", "yes")
+        version, trace_id, span, flags = asked.headers["traceparent"].split("-")
+        assert (version, trace_id, flags) == ("00", "0af7651916cd43dd8448eb211c80319c", "01")
+        assert span != "b7ad6b7169203331"
+        assert "authorization" not in asked.headers
+        await services.get(STOCK, "items")  # outside of a request a trace begins
+        assert all(one.headers["traceparent"] for one in stock.asked)
+
+
+async def test_with_a_key_a_token_for_the_company_goes_along(hub: Hub, stock: Fleet) -> None:
+    hub.issue = lambda body: f"token-of-{body.get('company_id')}"
+    auth = AsyncServiceAuthClient(hub.url, "order-service", "xrp_key")
+    async with AsyncServiceClient(hub.url, auth=auth, policy=QUICK) as services:
+        with passing_on(Passing(company_id=7)):
+            await services.get(STOCK, "items")
+            await services.get(STOCK, "items", company_id=8)
+        await services.get(STOCK, "items")
+    brought = sorted(asked.headers["authorization"] for asked in stock.asked)
+    assert brought == ["Bearer token-of-7", "Bearer token-of-8", "Bearer token-of-None"]
+    await auth.aclose()
+
+
+async def test_calls_succeed_through_what_lives_and_the_dead_are_not_asked_again(hub: Hub, stock: Fleet) -> None:
+    async with AsyncServiceClient(hub.url, policy=QUICK) as services:
+        for _ in range(5):
+            await services.get(STOCK, "items")
+        stock.instances[0].die()
+        for _ in range(10):
+            await services.get(STOCK, "items")
+        stock.instances[1].die()
+        assert {(await services.get(STOCK, "items"))["instance"] for _ in range(10)} == {"i2"}
+        line = services.lines[STOCK]
+        assert line.aside.now(monotonic()) == {"i0", "i1"}
+        assert line.breaker.state is CircuitState.CLOSED
+        endpoint = await services.get_service(STOCK)
+        assert endpoint is not None
+        assert endpoint.base_url == f"http://127.0.0.1:{stock.instances[2].port}/api/v1"
+
+
+async def test_writes_are_repeated_only_when_nothing_can_have_happened_or_it_does_no_harm(
+    hub: Hub, stock: Fleet
+) -> None:
+    only_first(hub, stock)
+    first = stock.instances[0]
+    async with AsyncServiceClient(hub.url, policy=QUICK) as services:
+        first.statuses = [(502, {})]
+        with pytest.raises(NoAnswer):
+            await services.post(STOCK, "items", {})
+        assert len(first.asked) == 1
+        first.statuses = [(503, {})]
+        assert await services.post(STOCK, "items", {})  # the service says that it did nothing
+        first.asked.clear()
+        first.statuses = [(502, {}), (504, {})]
+        assert await services.post(STOCK, "items", {}, idempotent=True)
+        keys = {asked.headers["idempotency-key"] for asked in first.asked}
+        assert (len(first.asked), len(keys)) == (3, 1)
+        first.asked.clear()
+        first.statuses = [(502, {})]
+        await services.post(STOCK, "items", {}, headers={"Idempotency-Key": "mine"})
+        assert [asked.headers["idempotency-key"] for asked in first.asked] == ["mine", "mine"]
+        first.asked.clear()
+        first.statuses = [(502, {})]
+        with pytest.raises(NoAnswer):
+            await services.put(STOCK, "items/1", {}, idempotent=False)
+        assert len(first.asked) == 1
+        first.statuses = [(204, {})]
+        assert await services.delete(STOCK, "items/1") is None
+
+
+async def test_a_dead_instance_is_no_reason_not_to_write(hub: Hub, stock: Fleet) -> None:
+    async with AsyncServiceClient(hub.url, policy=QUICK) as services:
+        stock.instances[0].die()
+        stock.instances[1].die()
+        for _ in range(6):
+            await services.post(STOCK, "items", {})
+
+
+async def test_errors_say_what_became_of_a_call(hub: Hub, stock: Fleet) -> None:
+    only_first(hub, stock)
+    first = stock.instances[0]
+    async with AsyncServiceClient(hub.url, policy=QUICK) as services:
+        first.statuses = [(404, {})]
+        with pytest.raises(CallRefused, match="stock-service answered 404 to GET items/7: so it is") as refused:
+            await services.get(STOCK, "items/7")
+        assert (refused.value.status, refused.value.problem["detail"]) == (404, "so it is")
+        assert refused.value.attempts == 1
+        first.statuses = [(500, {})]
+        with pytest.raises(ServiceFailed):
+            await services.get(STOCK, "items")
+        first.statuses = [(503, {"Retry-After": "60"})]
+        with pytest.raises(NoAnswer) as silent:  # longer than anybody waits
+            await services.get(STOCK, "items")
+        assert (silent.value.retry_after, silent.value.attempts) == (60, 1)
+        with pytest.raises(NoInstanceToCall, match="does not know a service of that name"):
+            await services.get("nobody", "items")
+        with pytest.raises(ValueError, match="is no path"):
+            await services.get(STOCK, "https://elsewhere.example/items")
+        first.statuses = [(200, {"Content-Type": "text/plain"})]
+        assert await services.call_service(STOCK, "items") == {"instance": "i0"}
+        first.statuses = [(404, {})]
+        assert await services.call_service(STOCK, "items/7", "PUT", {"a": 1}) is None
+        assert await services.get_service("nobody") is None
+        assert await services.check_service_capability(STOCK, "counting")
+        assert not await services.check_service_capability(STOCK, "flying")
+        assert not await services.check_service_capability("nobody", "counting")
+
+
+async def test_what_is_refused_is_no_failure_of_the_service(hub: Hub, stock: Fleet) -> None:
+    only_first(hub, stock)
+    policy = CallPolicy(retry=AT_ONCE, breaker=BreakerPolicy(consecutive_failures=2))
+    async with AsyncServiceClient(hub.url, policy=policy) as services:
+        stock.instances[0].statuses = [(404, {})] * 5
+        for _ in range(5):
+            with pytest.raises(CallRefused):
+                await services.get(STOCK, "items/7")
+        assert services.lines[STOCK].breaker.metrics.failures == 0
+
+
+async def test_a_service_that_fails_is_left_alone_and_a_call_says_for_how_long(hub: Hub, stock: Fleet) -> None:
+    only_first(hub, stock)
+    breaker = BreakerPolicy(consecutive_failures=3, open_seconds=60)
+    async with AsyncServiceClient(hub.url, policy=CallPolicy(retry=AT_ONCE, breaker=breaker)) as services:
+        stock.instances[0].statuses = [(500, {})] * 3
+        for _ in range(3):
+            with pytest.raises(ServiceFailed):
+                await services.get(STOCK, "items")
+        with pytest.raises(CircuitOpen) as refused:
+            await services.get(STOCK, "items")
+        assert 59 < (refused.value.retry_after or 0) <= 60
+        assert len(stock.asked) == 3
+
+
+async def test_no_call_takes_longer_than_its_time(hub: Hub, stock: Fleet) -> None:
+    only_first(hub, stock)
+    stock.instances[0].seconds = 0.5
+    policy = CallPolicy(retry=AT_ONCE, attempt_seconds=0.1, total_seconds=5)
+    async with AsyncServiceClient(hub.url, policy=policy) as services:
+        began = monotonic()
+        with pytest.raises(TookTooLong) as late:
+            await services.get(STOCK, "items", timeout=0.15)
+        assert 0.1 < monotonic() - began < 0.4
+        assert isinstance(late.value, TimeoutError)
+        with pytest.raises(NoAnswer) as silent:
+            await services.get(STOCK, "items")
+        assert silent.value.attempts == 4
+        with pytest.raises(NoAnswer):
+            await services.post(STOCK, "items", {})  # it may have had its effect
+    assert services.lines[STOCK].breaker.metrics.failures >= 5
+
+
+async def test_no_more_calls_run_at_once_than_there_are_places(hub: Hub, stock: Fleet) -> None:
+    only_first(hub, stock)
+    stock.instances[0].seconds = 0.2
+    async with AsyncServiceClient(hub.url, policy=CallPolicy(concurrency=3)) as services:
+
+        async def ask() -> str:
+            try:
+                return str((await services.get(STOCK, "items"))["instance"])
+            except TooManyCalls:
+                return "refused"
+
+        answers = await gather([ask for _ in range(8)])
+        assert (answers.count("i0"), answers.count("refused")) == (3, 5)
+        assert stock.instances[0].most_at_once == 3
+        assert services.lines[STOCK].bulkhead.running == 0
+
+
+async def test_in_an_outage_retries_are_no_load_of_their_own(hub: Hub, stock: Fleet) -> None:
+    only_first(hub, stock)
+    never = BreakerPolicy(failure_rate=1, minimum_calls=100_000, window_size=100_000)
+    async with AsyncServiceClient(hub.url, policy=CallPolicy(retry=AT_ONCE, breaker=never)) as services:
+        stock.instances[0].statuses = [(503, {})] * 1000
+        for _ in range(100):
+            with pytest.raises(NoAnswer):
+                await services.get(STOCK, "items")
+        assert len(stock.asked) < 100 * 1.2
