@@ -42,6 +42,8 @@ class HubFacts:
         duties: when somebody last polled (``poll``) and swept (``sweep``).
         audit_fault: what was found wrong with the audit's chain; empty when nothing was.
         signing: what is wrong with the keys that sign tokens.
+        paths_wanted: paths of menus and pages that two services want.
+        drifted: changes of operators of which services say something else by now.
     """
 
     failed: Mapping[str, str]
@@ -55,6 +57,8 @@ class HubFacts:
     duties: Mapping[str, dt.datetime]
     audit_fault: str = ""
     signing: SigningTrouble | None = None
+    paths_wanted: int = 0
+    drifted: int = 0
 
 
 _OUTBOX = "admin:events_outboxentry_changelist"
@@ -101,6 +105,7 @@ def hub_troubles(facts: HubFacts, now: dt.datetime) -> list[HubTrouble]:
     if facts.signing:
         told = facts.signing
         found.append(HubTrouble(told.status, "tokens", told.text, told.mend, "admin:serviceauth_signingkey_changelist"))
+    found += _of_menus(facts)
     if facts.stale_seconds is not None:
         text = f"The catalogue has not been confirmed for {facts.stale_seconds:.0f} s: it may be out of date."
         found.append(HubTrouble(Status.DEGRADED, "catalogue", text, "It catches up as soon as an engine answers."))
@@ -122,6 +127,21 @@ def _of_the_bus(facts: HubFacts) -> list[HubTrouble]:
         text = f"{facts.dead_letters:,} events could not be handled and were given up."
         mend = "See the reasons in the dead letters, then send them again or discard them."
         found.append(HubTrouble(Status.DEGRADED, "dead letters", text, mend, "admin:events_deadletter_changelist"))
+    return found
+
+
+def _of_menus(facts: HubFacts) -> list[HubTrouble]:
+    found = []
+    if facts.paths_wanted:
+        want = "path is" if facts.paths_wanted == 1 else "paths are"
+        text = f"{facts.paths_wanted:,} {want} wanted by two services; whoever came second is refused."
+        mend = "Hand it over or dismiss it, in the inbox."
+        found.append(HubTrouble(Status.DEGRADED, "menus", text, mend, "menus:inbox"))
+    if facts.drifted:
+        change = "change" if facts.drifted == 1 else "changes"
+        text = f"Services say something else by now than {facts.drifted:,} {change} that operators made; those hold."
+        mend = "Keep them, or take what the services say, in the inbox."
+        found.append(HubTrouble(Status.DEGRADED, "menus", text, mend, "menus:inbox"))
     return found
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from apps.events import selectors as events
+from apps.menus.selectors.waiting import waiting_decisions
 from apps.registry import selectors as registry
 
 __all__ = ["account", "find", "menu"]
@@ -45,7 +46,12 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
         hub.append(_item("What changed", "admin:registry_historyentry_changelist", "history"))
     if request.user.has_perm("core.view_auditentry"):
         hub.append(_item("Audit", "admin:core_auditentry_changelist", "policy"))
-    groups = [{"title": "", "items": hub}, {"title": "Events", "items": _events(request)}, *_other_apps(request)]
+    groups = [
+        {"title": "", "items": hub},
+        {"title": "Events", "items": _events(request)},
+        {"title": "Menus and pages", "items": _menus(request)},
+        *_other_apps(request),
+    ]
     return [*(group for group in groups if group["items"]), {"title": "Interfaces", "items": _documents()}]
 
 
@@ -75,6 +81,24 @@ def _events(request: HttpRequest) -> list[dict[str, Any]]:
     return items
 
 
+MENUS = (
+    ("Menu tree", "menus:tree", "menu_open", "menus.view_menuitem"),
+    ("Inbox", "menus:inbox", "inbox", "menus.view_menuitem"),
+    ("Menu check", "menus:check", "rule", "menus.view_menuitem"),
+    ("Menu items", "admin:menus_menuitem_changelist", "list_alt", "menus.view_menuitem"),
+)
+
+
+def _menus(request: HttpRequest) -> list[dict[str, Any]]:
+    items = [_item(title, view, icon) for title, view, icon, may in MENUS if request.user.has_perm(may)]
+    for item in items:  # the address of the tree is the beginning of all others
+        if item["link"] == reverse("menus:tree"):
+            item["active"] = request.path == item["link"]
+        if item["link"] == reverse("menus:inbox") and (waiting := waiting_decisions().total):
+            item["badge"] = f"{waiting:,}"
+    return items
+
+
 def _item(title: str, view: str, icon: str) -> dict[str, Any]:
     return {"title": title, "link": reverse(view), "icon": icon}
 
@@ -90,7 +114,7 @@ def _other_apps(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
         for app in admin.site.get_app_list(request)
-        if app["app_label"] not in ("registry", "events", "core")
+        if app["app_label"] not in ("registry", "events", "core", "menus", "uiregistry")
     ]
 
 

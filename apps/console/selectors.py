@@ -9,6 +9,7 @@ from apps.console.picture import Neighbourhood
 from apps.core import health, verification
 from apps.core.tenancy import in_sight
 from apps.events.selectors import bus_state, outbox_state
+from apps.menus.selectors.waiting import Waiting, waiting_decisions
 from apps.registry import selectors as registry
 from apps.serviceauth.selectors import access_troubles, signing_trouble
 from xerpium_sdk.wire.registry import Status
@@ -18,6 +19,7 @@ __all__ = ["home_page", "neighbourhood", "services_wanted"]
 MOST_TROUBLES = 12
 MOST_CHANGES = 12
 MOST_CHIPS = 60
+NOTHING_WAITS = Waiting(conflicts=0, drifted=0)
 
 # Worst first, as the lists are sorted.
 SERVICE_STATUSES = (Status.UNHEALTHY, Status.DEGRADED, Status.STARTING, Status.HEALTHY)
@@ -26,8 +28,11 @@ INSTANCE_STATUSES = (
 )  # fmt: skip
 
 
-def home_page(*, now: dt.datetime, access: bool) -> dict[str, Any]:
-    """Return everything that the home page shows; with ``access`` also what is wrong with keys and secrets."""
+def home_page(*, now: dt.datetime, access: bool, menus: bool) -> dict[str, Any]:
+    """Return everything that the home page shows.
+
+    With ``access`` also what is wrong with keys and secrets, with ``menus`` what waits for a decision about menus.
+    """
     who_comes_in = access_troubles(now=now) if access else []
     states = registry.service_states()
     troubles = registry.current_troubles(states, now=now)
@@ -35,7 +40,7 @@ def home_page(*, now: dt.datetime, access: bool) -> dict[str, Any]:
     instances: Counter[Status] = sum((state.statuses for state in states.values()), Counter())
     return {
         "protection": registry.protection(),
-        "hub_troubles": hub_troubles(hub_facts(now), now),
+        "hub_troubles": hub_troubles(hub_facts(now, waiting_decisions() if menus else NOTHING_WAITS), now),
         "access_troubles": who_comes_in[:MOST_TROUBLES],
         "more_access_troubles": len(who_comes_in) - MOST_TROUBLES,
         "troubles": troubles[:MOST_TROUBLES],
@@ -50,8 +55,8 @@ def home_page(*, now: dt.datetime, access: bool) -> dict[str, Any]:
     }
 
 
-def hub_facts(now: dt.datetime) -> HubFacts:
-    """Return what is known of the hub's own parts."""
+def hub_facts(now: dt.datetime, waiting: Waiting) -> HubFacts:
+    """Return what is known of the hub's own parts, and of what waits for a decision about menus."""
     checks = health.report().checks
     failed = {name: str(c.result.details.get("error", "")) for name, c in checks.items() if not c.result.healthy}
     outbox, bus = outbox_state(), bus_state()
@@ -68,6 +73,8 @@ def hub_facts(now: dt.datetime) -> HubFacts:
         duties=registry.duties(),
         audit_fault=verification.known_fault(),
         signing=signing_trouble(now=now),
+        paths_wanted=waiting.conflicts,
+        drifted=waiting.drifted,
     )
 
 

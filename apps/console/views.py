@@ -14,6 +14,7 @@ from apps.registry import selectors as registry
 
 MAY_LOOK = "registry.view_service"
 MAY_SEE_ACCESS = "serviceauth.view_serviceaccount"
+MAY_SEE_MENUS = "menus.view_menuitem"
 
 
 def home_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +31,11 @@ def home_live(request: HttpRequest) -> HttpResponse:
 
 
 def _home(request: HttpRequest) -> dict[str, Any]:
-    return selectors.home_page(now=timezone.now(), access=request.user.has_perm(MAY_SEE_ACCESS))
+    return selectors.home_page(
+        now=timezone.now(),
+        access=request.user.has_perm(MAY_SEE_ACCESS),
+        menus=request.user.has_perm(MAY_SEE_MENUS),
+    )
 
 
 @permission_required(MAY_LOOK, raise_exception=True)

@@ -12,6 +12,7 @@ from apps.menus.admin import words
 from apps.menus.models import MENU, Handover, MenuItem
 from apps.menus.outline import Node, Whom, declared_values
 from apps.menus.overlays import FIELDS
+from apps.menus.selectors.items import declared_values as declared_columns
 from apps.menus.selectors.outlines import arranged_for
 from apps.serviceauth.selectors import roles_known
 
@@ -97,14 +98,7 @@ def _layers(item: MenuItem, names: dict[int, str]) -> list[Layer]:
     overlays = list(item.overlays.order_by("company_id", "scope", "scope_id")[:100])
     companies = company_names({one.company_id for one in overlays if one.company_id is not None})
     roles = {role.id: role.name for role in roles_known()}
-    now = {
-        "name": item.name,
-        "icon": item.icon,
-        "parent_id": item.parent_id or 0,
-        "order_number": item.order_number,
-        "hidden": False,
-        "pinned": False,
-    }
+    now = declared_columns(item)
     found = []
     for one in overlays:
         whom = Whom(one.scope, one.scope_id, one.company_id)

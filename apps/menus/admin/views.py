@@ -19,6 +19,7 @@ from apps.menus.admin.choosing import MAY_LOOK, chosen
 from apps.menus.admin.nodes import Drawing, difference
 from apps.menus.outline import Whom
 from apps.menus.selectors.outlines import arranged_for, revision_of
+from apps.menus.selectors.waiting import waiting_decisions
 from apps.menus.services.arranging import Arrangement, Wish, overlays_change, overlays_move
 from apps.registry import selectors as registry
 from apps.serviceauth.selectors import roles_known
@@ -36,6 +37,7 @@ def tree(request: HttpRequest) -> HttpResponse:
     context = admin.site.each_context(request) | {
         "title": "Menu tree",
         "choice": choice,
+        "waiting": waiting_decisions(),
         "data_address": f"{reverse('menus:tree-data')}?{choice.query}",
     }
     return TemplateResponse(request, "menus/tree.html", context)

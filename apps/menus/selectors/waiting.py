@@ -1,0 +1,41 @@
+"""What of menus waits: for an operator's decision, or for a parent."""
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from apps.menus.models import Conflict, MenuItem, Overlay
+from apps.menus.selectors.decisions import conflicts, drifted
+
+__all__ = ["Waiting", "pending_items", "waiting_decisions"]
+
+MOST_COUNTED = 1000
+"""Nobody needs to know more exactly how many decisions wait, and every page of the console asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits for a decision: paths that two services want, and overlays that drifted."""
+
+    conflicts: int
+    drifted: int
+
+    @property
+    def total(self) -> int:
+        """How many decisions that are."""
+        return self.conflicts + self.drifted
+
+
+def waiting_decisions() -> Waiting:
+    """Return how many decisions wait, of what is in sight of the running code; at most `MOST_COUNTED` of each kind."""
+    return Waiting(_some(conflicts()), _some(drifted()))
+
+
+def pending_items(*, limit: int) -> list[MenuItem]:
+    """Return items whose parent is not there, the latest first."""
+    rows = MenuItem.objects.filter(parent_ref__isnull=False, parent=None, archived_at=None)
+    return list(rows.order_by("-updated_at", "-pk")[:limit])
+
+
+def _some(rows: "QuerySet[Conflict] | QuerySet[Overlay]") -> int:
+    return rows.order_by().values("pk")[:MOST_COUNTED].count()
