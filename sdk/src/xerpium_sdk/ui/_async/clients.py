@@ -11,8 +11,8 @@ from xerpium_sdk.registry._flows import Call
 from xerpium_sdk.ui import _flows
 from xerpium_sdk.ui._async.line import AsyncServiceLine
 from xerpium_sdk.ui._flows import Declared
+from xerpium_sdk.wire import ui
 from xerpium_sdk.wire.menus import MenuItem
-from xerpium_sdk.wire.ui import UIComponent, UIWidget
 
 __all__ = ["AsyncMenuRegistrationClient", "AsyncUIRegistryClient"]
 
@@ -110,25 +110,25 @@ class AsyncUIRegistryClient(AsyncServiceLine):
         """Where the hub is."""
         return self.hub_url
 
-    async def declare(self, item: UIComponent | UIWidget) -> Declared:
+    async def declare(self, item: ui.UIComponent | ui.UIWidget) -> Declared:
         """Declare a component or a widget, again and again if need be; it keeps its id.
 
         Raises:
             HubError: it is not declared; `errors` says what there is.
             TypeError, ValueError: something in it has no form in JSON.
         """
-        is_widget = isinstance(item, UIWidget)
+        is_widget = isinstance(item, ui.UIWidget)
         collection = _flows.WIDGETS if is_widget else _flows.COMPONENTS
         declared = await self.run(_flows.declare(collection, _flows.ui_document(item, self.whose)))
         _keep(self.registered_widgets if is_widget else self.registered_components, declared.id)
         _tell(f"{_word(item)} {item.name!r}", declared)
         return declared
 
-    async def register_component(self, component: UIComponent) -> bool:
+    async def register_component(self, component: ui.UIComponent) -> bool:
         """Declare a component; False when that did not succeed, and the log says why. `declare` raises instead."""
         return await self._register(component)
 
-    async def register_widget(self, widget: UIWidget) -> bool:
+    async def register_widget(self, widget: ui.UIWidget) -> bool:
         """Declare a widget; False when that did not succeed, and the log says why. `declare` raises instead."""
         return await self._register(widget)
 
@@ -137,7 +137,7 @@ class AsyncUIRegistryClient(AsyncServiceLine):
         widgets = await _withdraw_all(self, _flows.WIDGETS, self.registered_widgets)
         return await _withdraw_all(self, _flows.COMPONENTS, self.registered_components) and widgets
 
-    async def _register(self, item: UIComponent | UIWidget) -> bool:
+    async def _register(self, item: ui.UIComponent | ui.UIWidget) -> bool:
         try:
             await self.declare(item)
         except (HubError, TypeError, ValueError) as error:
@@ -172,7 +172,7 @@ def _drop(ids: list[int], item_id: int) -> None:
 
 
 def _word(item: Any) -> str:
-    return "widget" if isinstance(item, UIWidget) else "component"
+    return "widget" if isinstance(item, ui.UIWidget) else "component"
 
 
 def _tell(what: str, declared: Declared) -> None:

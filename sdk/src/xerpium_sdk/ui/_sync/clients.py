@@ -12,8 +12,8 @@ from xerpium_sdk.registry._sync.client import HubClient
 from xerpium_sdk.ui import _flows
 from xerpium_sdk.ui._flows import Declared
 from xerpium_sdk.ui._sync.line import ServiceLine
+from xerpium_sdk.wire import ui
 from xerpium_sdk.wire.menus import MenuItem
-from xerpium_sdk.wire.ui import UIComponent, UIWidget
 
 __all__ = ["MenuRegistrationClient", "UIRegistryClient"]
 
@@ -107,25 +107,25 @@ class UIRegistryClient(ServiceLine):
         """Where the hub is."""
         return self.hub_url
 
-    def declare(self, item: UIComponent | UIWidget) -> Declared:
+    def declare(self, item: ui.UIComponent | ui.UIWidget) -> Declared:
         """Declare a component or a widget, again and again if need be; it keeps its id.
 
         Raises:
             HubError: it is not declared; `errors` says what there is.
             TypeError, ValueError: something in it has no form in JSON.
         """
-        is_widget = isinstance(item, UIWidget)
+        is_widget = isinstance(item, ui.UIWidget)
         collection = _flows.WIDGETS if is_widget else _flows.COMPONENTS
         declared = self.run(_flows.declare(collection, _flows.ui_document(item, self.whose)))
         _keep(self.registered_widgets if is_widget else self.registered_components, declared.id)
         _tell(f"{_word(item)} {item.name!r}", declared)
         return declared
 
-    def register_component(self, component: UIComponent) -> bool:
+    def register_component(self, component: ui.UIComponent) -> bool:
         """Declare a component; False when that did not succeed, and the log says why. `declare` raises instead."""
         return self._register(component)
 
-    def register_widget(self, widget: UIWidget) -> bool:
+    def register_widget(self, widget: ui.UIWidget) -> bool:
         """Declare a widget; False when that did not succeed, and the log says why. `declare` raises instead."""
         return self._register(widget)
 
@@ -134,7 +134,7 @@ class UIRegistryClient(ServiceLine):
         widgets = _withdraw_all(self, _flows.WIDGETS, self.registered_widgets)
         return _withdraw_all(self, _flows.COMPONENTS, self.registered_components) and widgets
 
-    def _register(self, item: UIComponent | UIWidget) -> bool:
+    def _register(self, item: ui.UIComponent | ui.UIWidget) -> bool:
         try:
             self.declare(item)
         except (HubError, TypeError, ValueError) as error:
@@ -169,7 +169,7 @@ def _drop(ids: list[int], item_id: int) -> None:
 
 
 def _word(item: Any) -> str:
-    return "widget" if isinstance(item, UIWidget) else "component"
+    return "widget" if isinstance(item, ui.UIWidget) else "component"
 
 
 def _tell(what: str, declared: Declared) -> None:
