@@ -31,9 +31,11 @@ def redis_server() -> Iterator["redis.Redis"]:
 def the_hub_itself() -> Iterator[None]:
     """Tests act as the hub, which sees everything; a test of who sees what says ``use(None)`` or a scope of its own."""
     from apps.core.tenancy import system, use
+    from apps.menus.live import live as menus
     from apps.serviceauth import verifying
 
     verifying.forget()
+    menus.forget()
     with use(system("tests")):
         yield
 
