@@ -54,6 +54,7 @@ MENUS = [
         order_number=10,
         required_permissions=[REPORT],
         description="What sells, and what does not",
+        is_page=True,  # others hang theirs below it, which not everybody may see
         labels={"de": "Berichte", "pl": "Raporty"},
     ),
 ]
