@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 class FetchFailed(Exception):
     """Raised when there is no document to be had; the text is for operators.
 
-    ``status`` is that of an answer which was not 200; ``is_refused`` says that the policy forbade to ask.
+    ``status`` is that of an answer which cannot be used; ``is_refused`` says that the policy forbade to ask.
     """
 
     def __init__(self, text: str, *, status: int | None = None, is_refused: bool = False) -> None:
@@ -115,7 +115,7 @@ async def _fetched(url: URL, policy: Policy, limit: int, seconds: float, headers
         if response.status != 200:
             raise FetchFailed(f"the answer is {response.status}, not 200", status=response.status)
         if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-            raise FetchFailed("the answer is compressed")
+            raise FetchFailed("the answer is compressed", status=200)
         return await _read(response, limit)
 
 
@@ -124,5 +124,5 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     while chunk := await response.content.readany():
         body += chunk
         if len(body) > limit:
-            raise FetchFailed(f"the answer is longer than {limit:,} bytes")
+            raise FetchFailed(f"the answer is longer than {limit:,} bytes", status=200)
     return bytes(body)

@@ -3,13 +3,15 @@
 from django.urls import URLPattern
 
 from apps.core.routing import api_path
-from apps.uiregistry.views import dashboards, items, manifests
+from apps.uiregistry.views import dashboards, data, items, manifests
 
 urlpatterns: list[URLPattern] = [
     api_path("components", items.ComponentListView, "component-list"),
     api_path("components/<int:id>", items.ComponentView, "component"),
     api_path("widgets", items.WidgetListView, "widget-list"),
     api_path("widgets/<int:id>", items.WidgetView, "widget"),
+    api_path("widgets/<int:id>/data", data.WidgetDataView, "widget-data"),
+    api_path("menus/<int:id>/badge", data.BadgeView, "menu-badge"),
     api_path("ui/resolve", items.ResolveView, "ui-resolve"),
     api_path("ui/schemas", items.SchemaListView, "ui-schema-list"),
     api_path("ui/schemas/<str:type>", items.SchemaView, "ui-schema"),

@@ -14,6 +14,7 @@ from apps.uiregistry.selectors.standing import standings
 from apps.uiregistry.selectors.viewers import Viewer
 
 __all__ = [
+    "NO_WIDGET",
     "Resolved",
     "component",
     "components",
