@@ -7,15 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from apps.core.access import Principal
 from apps.registry.live import live
+from apps.serviceauth.services import viewer_token_issue
 from tests.support import accounts
 from tests.support.api import Api
 from tests.support.database import transactional_db
 from tests.support.server import serving
 from tests.support.wait import wait_until
-from xerpium_sdk.auth import ServiceAuthClient
-from xerpium_sdk.registry import Backoff, Conflict, HubClient, Invalid, Member, NotAllowed, NotFound, Registration
+from xerpium_sdk.auth import ServiceAuthClient, TokenVerifier
+from xerpium_sdk.auth.gate import require
+from xerpium_sdk.registry import (
+    Backoff,
+    Conflict,
+    HubClient,
+    Invalid,
+    Member,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Registration,
+)
 from xerpium_sdk.ui import (
     Manifest,
     ManifestClient,
@@ -162,5 +176,21 @@ def test_a_closed_hub_is_spoken_to_with_the_services_token(hub_url: str, setting
         with pytest.raises(NotAllowed):
             MenuRegistrationClient(hub, "other").declare(ROOT)
         assert MenuRegistrationClient(hub, "shop").declare(ROOT).document["company_id"] == 7
-    with ManifestClient(hub_url, "shop", version="1.4.2") as stranger, pytest.raises(Exception, match="401"):
+    with ManifestClient(hub_url, "shop", version="1.4.2") as stranger, pytest.raises(NotAuthenticated):
         stranger.get()
+
+
+def test_the_doors_of_a_service_know_tokens_that_widgets_are_asked_with(hub_url: str) -> None:
+    looking = Principal("service", "portal", token_id="t")
+    issued = viewer_token_issue(
+        viewer=looking,
+        service_name="shop",
+        company_id=7,
+        permissions=["product.*"],
+        user_id=None,
+        is_personal=False,
+        now=timezone.now(),
+    )
+    context = TokenVerifier(hub_url, "shop").verify(issued.access_token)
+    require(context, company=True, permissions=("product.view",))
+    assert (context.company_id, context.may("product.view"), context.may("order.view")) == (7, True, False)
