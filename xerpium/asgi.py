@@ -15,6 +15,7 @@ from xerpium.wsgi import application as wsgi_application
 from apps.core.asgi import Application, Receive, Scope, Send, bearer_token
 from apps.core.bridge import Bridge
 from apps.core.quick import Quick
+from apps.menus.edge import MENUS, MenusEdge
 from apps.registry.edge import RegistryEdge
 from apps.serviceauth import verifying
 
@@ -65,6 +66,7 @@ class Hub:
     def __init__(self, django: Application, *, fast_paths: bool) -> None:
         self._django = django
         self._registry = RegistryEdge()
+        self._menus = MenusEdge()
         self._fast_paths = fast_paths
 
     @property
@@ -77,7 +79,8 @@ class Hub:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http" and self._fast_paths:
-            await self._registry(scope, receive, send, self._django)
+            edge = self._menus if scope["path"].startswith(MENUS) else self._registry
+            await edge(scope, receive, send, self._django)
         else:
             await self._django(scope, receive, send)
 
@@ -86,9 +89,11 @@ class Hub:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._registry.open()
+                self._menus.open()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._registry.close()
+                await self._menus.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
