@@ -4,11 +4,11 @@
 that shows later changes to the entries themselves is made afterwards (`apps.core.sealing`).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from django.db import connection
 
 from apps.core.differences import changed, told
@@ -114,8 +114,10 @@ def record_all(entries: Sequence[Mapping[str, Any]]) -> None:
     """Note what the running code did to many things, as `record` does, in one statement; each was made by `entry`."""
     if not entries:
         return
+    # Not by orjson: jsonb gives 1e30 back as an integer, and that is too large for it.
+    written = json.dumps(list(entries), ensure_ascii=False)
     with use(_WRITING), connection.cursor() as cursor:
-        cursor.execute(ENTRIES_INSERT, {"audit": orjson.dumps(list(entries)).decode()})
+        cursor.execute(ENTRIES_INSERT, {"audit": written})
 
 
 ENTRIES_INSERT = (

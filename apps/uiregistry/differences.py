@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.uiregistry.manifest import SECTIONS, body_of, identity
+from apps.uiregistry.manifest import SECTIONS, body_of, identity, is_same
 
 __all__ = ["Changed", "Difference", "Field", "Named", "difference"]
 
@@ -138,20 +138,9 @@ def _fields(path: str, before: Any, after: Any) -> Iterator[Field]:
         for name in {**before, **after}:
             inner = f"{path}/{_escaped(name)}" if path else _escaped(name)
             yield from _fields(inner, before.get(name, _ABSENT), after.get(name, _ABSENT))
-    elif before is _ABSENT or after is _ABSENT or not _same(before, after):
+    elif before is _ABSENT or after is _ABSENT or not is_same(before, after):
         had, has = before is not _ABSENT, after is not _ABSENT
         yield Field(path, before if had else None, after if has else None, had, has)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Return whether JSON has one word for both; Python takes true for 1, also inside lists."""
-    if isinstance(one, bool) is not isinstance(other, bool):
-        return False
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
-    return bool(one == other)
 
 
 def _escaped(name: str) -> str:

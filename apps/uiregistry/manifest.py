@@ -23,6 +23,7 @@ __all__ = [
     "digest",
     "identity",
     "is_guarded",
+    "is_same",
     "is_superseded",
     "said",
 ]
@@ -70,8 +71,15 @@ def digest(body: Mapping[str, Any] | None) -> str:
     if body is not None:
         lists = {section: [said(item) for item in body.get(section, ())] for section in SECTIONS}
         content = {"version": body["version"], **lists}
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_text(content).encode()).hexdigest()
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Return whether two JSON values say the same, whichever of them has been in the database.
+
+    Python takes true for 1, and a large number for another one where the one is a float and the other an integer.
+    """
+    return _text(_plain(one)) == _text(_plain(other))
 
 
 def is_superseded(generation: int, stored: int | None) -> bool:
@@ -92,6 +100,10 @@ def counts(body: Mapping[str, Any] | None) -> dict[str, int]:
 def identity(section: str, item: Mapping[str, Any]) -> tuple[int | None, str]:
     """Return what makes an item the same one in two manifests: its company, and its key or name."""
     return item.get("company_id"), key_of(item) if section == "menus" else str(item.get("name", ""))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

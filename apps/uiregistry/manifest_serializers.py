@@ -82,14 +82,14 @@ class _Frame(_Head):
     widgets = serializers.ListField(required=False)
 
 
-def require_name(name: str) -> None:
+def require_name(name: Any) -> None:
     """Return where ``name`` can be a service's: manifests are taken before the service registers.
 
     Raises:
         InvalidInput: it cannot.
     """
     try:
-        service_name(name)
+        service_name(str(name))
     except ValidationError as error:
         raise InvalidInput(errors=faults(error.detail, "/service_name")) from None
 

@@ -139,7 +139,7 @@ def test_what_is_older_or_takes_too_much_away_says_what_to_do(write: Any) -> Non
         ('{"a": 1, "a": 2}', "stands twice"),
         (" " * (2**21 + 1), "at most 2097152 bytes"),
         ('{"service_name": "Not A Name"}', "/service_name"),
-        ('{"service_name": 7}', "/service_name"),
+        ('{"service_name": ["x"]}', "/service_name"),
     ],
     ids=["broken", "list", "twice", "large", "name", "number"],
 )

@@ -1,5 +1,6 @@
 """Whatever a manifest says: what GET returns can be put, and an earlier state comes back as it was."""
 
+import os
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from apps.uiregistry.selectors.manifests import manifest_body
 from apps.uiregistry.services.manifests import manifest_apply, manifest_restore
 
 pytestmark = pytest.mark.django_db
+
+EXAMPLES = int(os.environ.get("MANIFEST_EXAMPLES", "12"))
 
 COMPANIES = st.sampled_from([None, 7])
 PERMISSIONS = st.lists(st.sampled_from(["order.view", "order.edit", "a:b"]), max_size=2)
@@ -96,7 +99,7 @@ def rows() -> dict[Any, int]:
 
 
 @given(data=st.data(), company=COMPANIES)
-@settings(max_examples=40)
+@settings(max_examples=EXAMPLES)
 def test_put_get_restore(data: Any, company: int | None) -> None:
     with transaction.atomic():
         first, second = data.draw(bodies(company)), data.draw(bodies(company))

@@ -138,7 +138,8 @@ def revision_difference(
         against = earlier.values_list("number", flat=True).first()
         if against is None:
             return None, difference(None, after)
-    before = revision(service_name, company_id, int(against), companies=companies).body
+    against = int(against)
+    before = revision(service_name, company_id, against, companies=companies).body
     return against, difference(before, after)
 
 

@@ -65,6 +65,7 @@ class Writing:
 class _Done:
     """What all reconcilers did together."""
 
+    revision_before: int
     lists: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in LISTS})
     total_before: int = 0
     revision: int | None = None
@@ -229,7 +230,8 @@ def _reconciled(writing: Writing, wanted: Body) -> _Done:
     Raises:
         _Refused: with what all the reconcilers found.
     """
-    done = _Done()
+    companies = {writing.declared_in, *(item.get("company_id", writing.declared_in) for item in wanted["menus"])}
+    done = _Done(max(map(menus.revision_of, companies)))
     refusals: list[InvalidInput | Conflict] = []
     for section, reconcile in RECONCILERS.items():
         items = [menus.Declared(f"/{section}/{index}", item) for index, item in enumerate(wanted[section])]
@@ -287,7 +289,6 @@ def _finished(
 ) -> Body:
     """Note what was done, and return the answer."""
     changed = done.is_change or not is_same
-    before = menus.revision_of(writing.declared_in)
     if changed:
         head.version = wanted["version"]
         _conclude(writing, head, done, cause)
@@ -296,7 +297,7 @@ def _finished(
         head.save(update_fields=["generation"])
     if dry_run:
         _forget_ids(done)
-    revision = before if dry_run or not changed else done.revision
+    revision = done.revision_before if dry_run or not changed else done.revision
     return {"revision": revision, "generation": head.generation, "changed": changed, **done.lists}
 
 

@@ -18,6 +18,7 @@ from apps.events.services import publish
 from apps.menus.paths import route_key
 from apps.menus.services import Declared, Outcome, Wanted
 from apps.uiregistry import rules
+from apps.uiregistry.manifest import is_same
 from apps.uiregistry.models import Component, Widget
 from apps.uiregistry.services import claims
 from xerpium_sdk.wire.envelope import Envelope
@@ -344,7 +345,7 @@ def _differences(old: Row, new: Row) -> list[str]:
 
 
 def _same(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
-    return (name in old) == (name in new) and old.get(name) == new.get(name)
+    return (name in old) == (name in new) and is_same(old.get(name), new.get(name))
 
 
 def _write(plan: _Plan, writing: Sequence[Row], now: dt.datetime) -> None:

@@ -82,7 +82,7 @@ class Command(BaseCommand):
     def _apply(self, name: str, options: dict[str, Any], who: str) -> dict[str, Any]:
         document = _document(name)
         service = options["service"] or document.get("service_name") or _service_of(name)
-        named = document.pop("service_name", service)
+        named = document.pop("service_name", None) or service
         if named != service:
             raise CommandError(f"{name}: /service_name is {named!r}, and --service says {service!r}.")
         try:
@@ -108,6 +108,8 @@ class Command(BaseCommand):
             for entry in done[section]:
                 self.stdout.write(f"  {mark} {_line(section, entry)}")
         for warning in done["warnings"]:
+            if warning["code"] == "pending_parent":
+                continue  # its line stands above
             self.stdout.write(f"  ! {warning['pointer']}: {warning['message']}")
         self.stdout.write(_summary(done, options["dry_run"]))
         for hint in _next_steps(done, options):
