@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from apps.core.tenancy import current
 from apps.events import selectors as events
 from apps.menus.selectors.waiting import waiting_decisions
 from apps.registry import selectors as registry
@@ -86,6 +87,10 @@ MENUS = (
     ("Inbox", "menus:inbox", "inbox", "menus.view_menuitem"),
     ("Menu check", "menus:check", "rule", "menus.view_menuitem"),
     ("Menu items", "admin:menus_menuitem_changelist", "list_alt", "menus.view_menuitem"),
+    ("Dashboards", "admin:uiregistry_dashboard_changelist", "dashboard", "uiregistry.view_dashboard"),
+    ("Pages and forms", "admin:uiregistry_component_changelist", "web", "uiregistry.view_component"),
+    ("Widgets", "admin:uiregistry_widget_changelist", "widgets", "uiregistry.view_widget"),
+    ("Manifests", "admin:uiregistry_manifest_changelist", "inventory_2", "uiregistry.view_manifest"),
 )
 
 
@@ -94,7 +99,8 @@ def _menus(request: HttpRequest) -> list[dict[str, Any]]:
     for item in items:  # the address of the tree is the beginning of all others
         if item["link"] == reverse("menus:tree"):
             item["active"] = request.path == item["link"]
-        if item["link"] == reverse("menus:inbox") and (waiting := waiting_decisions().total):
+        # Who still has to show a second factor acts for nobody yet.
+        if item["link"] == reverse("menus:inbox") and current() and (waiting := waiting_decisions().total):
             item["badge"] = f"{waiting:,}"
     return items
 

@@ -68,6 +68,11 @@ class Field:
         return "field-" + "".join(sign if sign.isalnum() else "-" for sign in self.name)
 
     @property
+    def rows(self) -> int:
+        """How many lines an input of several shows."""
+        return min(max(self.value.count("\n") + 1, 2), 10)
+
+    @property
     def parts(self) -> "Iterator[Field]":
         """The fields inside of it."""
         yield from self.children
@@ -157,7 +162,7 @@ def _field(name: str, key: str, schema: Schema, value: Json, required: bool, onl
         made.value = "\n".join(_line(one) for one in value or ())
         made.help = made.help or _lines_help(schema["items"])
     elif kind == "choice":
-        made.choices = _choices(schema, required)
+        made.choices = _choices(schema)
         made.value = _line(value) if value is not None else ""
     elif kind == "json":
         made.value = "" if value is None else _as_json(value)
@@ -211,11 +216,11 @@ def _title(value: Mapping[str, Any], number: int) -> str:
     return named or f"Number {number + 1}"
 
 
-def _choices(schema: Schema, required: bool) -> tuple[tuple[str, str], ...]:
+def _choices(schema: Schema) -> tuple[tuple[str, str], ...]:
+    # Also where one is needed: a blank item must say nothing.
     if schema.get("type") == "boolean":
         return _YES_NO
-    listed = tuple((_line(one), _line(one).replace("_", " ")) for one in schema["enum"])
-    return listed if required else (("", "not said"), *listed)
+    return (("", "not said"), *((_line(one), _line(one).replace("_", " ")) for one in schema["enum"]))
 
 
 def _attributes(schema: Schema, kind: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from xerpium_sdk.wire.registry import Status
 __all__ = ["DISPLACED", "NONE", "OFF", "TAKEN_BACK", "DeclaredRows", "badge_of", "company", "link", "tags"]
 
 NONE = "–"
-SHOWN_TAGS = 2
+SHOWN_TAGS = 1
 
 TAKEN_BACK = Badge("taken back", "faint", BADGES[Status.DEREGISTERED].icon, "Its service does not declare it any more.")
 DISPLACED = Badge(
@@ -45,6 +45,8 @@ class DeclaredRows(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page, and with a few queries what all its rows need beside it."""
         super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count  # what was taken back is not counted
         rows: list[Component | Widget] = list(self.result_list)
         found = standings(row.service_name for row in rows)
         names = company_names(row.company_id for row in rows if row.company_id is not None)

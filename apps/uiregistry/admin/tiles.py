@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.http import HttpRequest
+from django.utils import timezone
 
-from apps.core.access import operator_of
+from apps.core.access import Principal, operator_of
 from apps.core.badges import BADGES, Badge
 from apps.core.errors import HubError, NotAllowed
 from apps.uiregistry import links
 from apps.uiregistry.drawing import Drawing, draw
 from apps.uiregistry.models import Widget
+from apps.uiregistry.selectors.viewers import viewer_of
+from apps.uiregistry.services.data import data_for, source_of
 from xerpium_sdk.wire.registry import Status
 
 __all__ = ["Answer", "Drawn", "Tile", "answer_for", "example_of", "tile_of"]
@@ -98,5 +102,10 @@ def answer_for(request: HttpRequest, row: Widget, company_id: int | None) -> Ans
         return Answer(state="error", told=str(error))
 
 
-def _fetched(operator: Any, row: Widget, company_id: int | None) -> Answer:
-    return Answer(state="error", told="Data is not fetched yet.")
+def _fetched(operator: Principal, row: Widget, company_id: int | None) -> Answer:
+    viewer = viewer_of(operator, company_id=company_id)
+    if not viewer.is_of(row.company_id):
+        return Answer(state="forbidden", told="This widget is of another company.")
+    found = data_for(operator, viewer, source_of(row), refresh=False, now=timezone.now())
+    at = dt.datetime.fromisoformat(found.fetched_at)
+    return Answer(orjson.loads(found.body), "stale" if found.stale else "fresh", found.error or "", at)

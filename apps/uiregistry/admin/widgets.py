@@ -30,7 +30,7 @@ MOST_DATA = 256 * 1024
 class WidgetAdmin(DeclaredAdmin):
     """Charts, numbers, tables and modules of services for dashboards."""
 
-    list_display = ("state", "name_link", "kind", "size_word", "every", "service_link", "for_whom", "needs", "changed")
+    list_display = ("state", "name_link", "kind", "every", "service_link", "for_whom", "needs", "changed")
     list_filter = WIDGET_FILTERS
     searched = ("name", "service_name", "api_endpoint", "config__title")
     search_fields = ("name",)
@@ -96,14 +96,8 @@ class WidgetAdmin(DeclaredAdmin):
 
     @admin.display(description="Type")
     def kind(self, row: Widget) -> str:
-        """What it is."""
-        chart = row.config.get("chart_type") if row.widget_type == "chart" else None
-        return f"{row.widget_type}, {chart}" if isinstance(chart, str) else row.widget_type
-
-    @admin.display(description="Size")
-    def size_word(self, row: Widget) -> str:
-        """How large it is by default."""
-        return row.size
+        """What it is, and how large by default."""
+        return f"{row.size} {row.widget_type}"
 
     @admin.display(description="Refreshed")
     def every(self, row: Widget) -> str:

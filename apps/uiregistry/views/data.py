@@ -1,7 +1,6 @@
 """What services say, for whoever looks: ``widgets/{id}/data`` and ``menus/{id}/badge``."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -13,13 +12,11 @@ from apps.core.access import Principal, caller_of
 from apps.core.errors import NotFound
 from apps.core.views import HubView
 from apps.menus.selectors.items import item as menu_item
-from apps.serviceauth.services import viewer_token_issue
 from apps.uiregistry import answers
-from apps.uiregistry.asking import Question
 from apps.uiregistry.selectors import items as selectors
 from apps.uiregistry.selectors.viewers import PREVIEW, Viewer, viewer_of
 from apps.uiregistry.serializers import DataQuery
-from apps.uiregistry.services.fetching import data_fetch
+from apps.uiregistry.services.data import Source, data_for, source_of
 
 __all__ = ["BadgeView", "WidgetDataView"]
 
@@ -31,18 +28,6 @@ _RESPONSES = {
     ),
     503: OpenApiResponse(description="The service does not answer, and never did (`no_data`)."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where data comes from: of what it is, who knows it, where, for how long it holds, whether it is about persons."""
-
-    kind: str
-    item_id: int
-    service_name: str
-    endpoint: str
-    interval: int
-    is_personal: bool
 
 
 class WidgetDataView(HubView):
@@ -67,9 +52,7 @@ class WidgetDataView(HubView):
         if not row.is_active or not viewer.is_of(row.company_id):
             raise NotFound(selectors.NO_WIDGET)
         selectors.require_permissions(viewer, row.permissions)
-        personal = row.config.get("personal") is True
-        source = _Source("widget", id, row.service_name, row.api_endpoint, row.refresh_interval, personal)
-        return _data(caller_of(request), viewer, source, self.query)
+        return _data(caller_of(request), viewer, source_of(row), self.query)
 
 
 class BadgeView(HubView):
@@ -90,7 +73,7 @@ class BadgeView(HubView):
             raise NotFound("There is no such badge.")
         selectors.require_permissions(viewer, row.required_permissions, any_of=row.permission_mode == "any")
         badge: Mapping[str, Any] = row.badge
-        source = _Source("badge", id, row.service_name, badge["endpoint"], badge.get("refresh_interval", 30), True)
+        source = Source("badge", id, row.service_name, badge["endpoint"], badge.get("refresh_interval", 30), True)
         return _data(caller_of(request), viewer, source, self.query)
 
 
@@ -102,49 +85,6 @@ def _viewer(caller: Principal, query: Mapping[str, Any], company_id: int | None)
     return viewer_of(caller, **asked)
 
 
-def _data(caller: Principal, viewer: Viewer, source: _Source, query: Mapping[str, Any]) -> HttpResponse:
-    question = Question(
-        source.kind,
-        source.item_id,
-        source.service_name,
-        source.endpoint,
-        viewer.company_id,
-        viewer.grants,
-        _authority(caller, viewer, is_personal=source.is_personal),
-    )
-    found = data_fetch(
-        question,
-        interval=source.interval,
-        refresh=query.get("refresh", False),
-        token=_token(caller, viewer, source),
-        now=timezone.now(),
-    )
+def _data(caller: Principal, viewer: Viewer, source: Source, query: Mapping[str, Any]) -> HttpResponse:
+    found = data_for(caller, viewer, source, refresh=query.get("refresh", False), now=timezone.now())
     return HttpResponse(found.to_json(), content_type="application/json")
-
-
-def _authority(caller: Principal, viewer: Viewer, *, is_personal: bool) -> str:
-    """Return in whose name a service is asked: callers for whom it may answer differently have different ones."""
-    if caller.kind == "open":
-        return "nobody"
-    kind = "preview" if caller.kind == "operator" else "viewer"
-    return f"{kind} {caller.scope} {viewer.user_id}" if is_personal else kind
-
-
-def _token(caller: Principal, viewer: Viewer, source: _Source) -> Callable[[], str | None]:
-    """Return what makes the token that goes along; callers of an open hub have nothing to show."""
-
-    def made() -> str | None:
-        if caller.kind == "open":
-            return None
-        issued = viewer_token_issue(
-            viewer=caller,
-            service_name=source.service_name,
-            company_id=viewer.company_id,
-            permissions=viewer.grants,
-            user_id=viewer.user_id,
-            is_personal=source.is_personal,
-            now=timezone.now(),
-        )
-        return issued.access_token
-
-    return made
