@@ -11,12 +11,12 @@ from apps.uiregistry import rules, schemas
 from apps.uiregistry.models import SIZES, Component, Widget
 
 __all__ = [
+    "SCHEMA",
     "ComponentOut",
     "ComponentPage",
     "DataOut",
     "ResolvedOut",
     "SchemaListOut",
-    "SchemaOut",
     "WidgetOut",
     "WidgetPage",
     "component",
@@ -24,15 +24,13 @@ __all__ = [
     "widget",
 ]
 
-_MARKS = ("degraded", "unhealthy")
-
 
 @extend_schema_field({})
 class AnyOut(serializers.Field[Any, Any, Any, Any]):
     """Any JSON value."""
 
 
-class WarningOut(serializers.Serializer[Any]):
+class DoubtOut(serializers.Serializer[Any]):
     """What was accepted and may not be what was meant."""
 
     pointer = serializers.CharField(help_text="RFC 6901 pointer into what was declared.")
@@ -48,10 +46,10 @@ class _ItemOut(serializers.Serializer[Any]):
     api_endpoint = serializers.CharField()
     permissions = serializers.ListField(child=serializers.CharField())
     is_active = serializers.BooleanField()
-    service_status = serializers.ChoiceField(
-        choices=_MARKS, allow_null=True, help_text="What is wrong with its service, if anything."
+    service_status = serializers.CharField(
+        allow_null=True, help_text="What is wrong with its service, if anything: `degraded` or `unhealthy`."
     )
-    warnings = WarningOut(many=True)
+    warnings = DoubtOut(many=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -108,10 +106,7 @@ class SchemaListOut(serializers.Serializer[Any]):
     schemas = SchemaEntryOut(many=True)
 
 
-@extend_schema_field({"type": "object", "description": "A JSON Schema (2020-12)."})
-class SchemaOut(serializers.DictField):
-    """A JSON Schema."""
-
+SCHEMA = {"type": "object", "additionalProperties": True, "description": "A JSON Schema (2020-12)."}
 
 ComponentPage = page_of(ComponentOut)
 WidgetPage = page_of(WidgetOut)

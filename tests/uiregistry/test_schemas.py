@@ -30,7 +30,7 @@ def test_every_schema_is_one_that_events_might_have_and_has_a_version(kind: str)
 def test_what_the_first_services_declare_is_good() -> None:
     fields = [
         {"name": "name", "type": "text", "required": True},
-        {"name": "list_price", "type": "currency", "required": True},
+        {"type": "currency", "name": "list_price", "required": True},
         {"name": "category_id", "type": "select", "source": "/api/v1/categories/"},
     ]
     items = [

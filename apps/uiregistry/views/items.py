@@ -291,7 +291,7 @@ class SchemaView(HubView):
     scopes = {"get": "ui:read"}
     queries: ClassVar = {"get": SchemaQuery}
 
-    @extend_schema(parameters=[_TYPE], responses={200: answers.SchemaOut})
+    @extend_schema(parameters=[_TYPE], responses={200: answers.SCHEMA})
     def get(self, request: Request, type: str) -> Response:
         """Return the JSON Schema (2020-12) of a type, as the hub uses it.
 
