@@ -23,6 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from apps.core.models import AuditEntry
 from apps.core.tenancy import system, use
 from apps.events.models import DeadLetter, JournalEntry, OutboxEntry
+from apps.menus.models import Conflict, Handover, MenuItem, Overlay
 from apps.registry.live import live
 from apps.registry.models import HistoryEntry, Instance, Service
 from apps.serviceauth.models import Company, Role, RoleAssignment
@@ -80,6 +81,7 @@ def _ids(company: int | None, service: str, letter: int) -> Ids:
     event = JournalEntry.objects.get(service_name=service)
     history = HistoryEntry.objects.filter(service=first).first()
     assert history is not None
+    menus = _menus(company, sign, service)
     _written_down(first, instance, DeadLetter.objects.get(pk=letter), account, role)
     return {
         "registry/service/": service, "registry/instance/": instance.pk, "registry/historyentry/": history.pk,
@@ -89,7 +91,28 @@ def _ids(company: int | None, service: str, letter: int) -> Ids:
         "serviceauth/roleassignment/": given.pk, "core/auditentry/": entry.pk, "events/outboxentry/": waiting.pk,
         "events/deadletter/": letter, "events/journalentry/": event.pk, "events/groups/": f"{service}-group",
         "events/types/": event.event_type, "auth/user/": User.objects.get_or_create(username=sign)[0].pk,
-        "auth/group/": Group.objects.get_or_create(name=sign)[0].pk, "r/": service, "": 1,
+        "auth/group/": Group.objects.get_or_create(name=sign)[0].pk, "r/": service, "": 1, **menus,
+    }  # fmt: skip
+
+
+def _menus(company: int | None, sign: str, service: str) -> dict[str, object]:
+    """Store an item that an operator changed, what drifted from that, and a path that two services want."""
+    path = {"path": f"/{sign}", "route_key": f"/{sign}"}
+    item = MenuItem.objects.create(
+        service_name=service, company_id=company, key=sign, declared={}, name=sign, parent_ref=f"{sign}-parent", **path
+    )
+    scope = ("global", 0) if company is None else ("company", company)
+    overlay = Overlay.objects.create(
+        item=item, scope=scope[0], scope_id=scope[1], company_id=company, values={"name": f"{sign} changed"},
+        base={"name": f"{sign} before"}, actor=sign,
+    )  # fmt: skip
+    conflict = Conflict.objects.create(kind="menu", company_id=company, owner=service, claimant=sign, **path)
+    given = Handover.objects.create(
+        kind="menu", route_key=f"/{sign}/given", company_id=company, service_name=service, actor=sign
+    )
+    return {
+        "menus/menuitem/": item.pk, "menus/inbox/drift/": overlay.pk, "menus/inbox/conflict/": conflict.pk,
+        "menus/inbox/handover/": given.pk,
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.core.tenancy import system, use
 from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
 from tests.isolation.names import COMPANIES, canary, word
+from tests.isolation.shown import NOTHING_SHOWN, Shown, build_shown
 from tests.support import services
 from xerpium_sdk.wire.keys import STREAM_EVENTS
 
@@ -26,15 +27,17 @@ class Things:
     event_type: str
     event_id: str
     letter: int
+    shown: Shown = field(default=NOTHING_SHOWN)
 
     @property
     def addresses(self) -> Mapping[str, Mapping[str, object]]:
         """The parameters of a route that lead to these things, by the beginning of the route."""
         return {
-            "services/": {"name": self.service, "instance_id": self.instance_id},
+            "services/": {"name": self.service, "instance_id": self.instance_id, "number": 1},
             "events/types/": {"key": self.event_type},
             "events/dead-letters/": {"id": self.letter},
             "events/": {"key": self.event_id},
+            **self.shown.addresses,
         }
 
 
@@ -85,4 +88,5 @@ def _of(company: int | None, number: int, now: dt.datetime) -> Things:
         event_id=str(uuid5(_SPACE, f"{name} for all")), event_type="common_happened", service_name="common-service",
         entity_type="thing", entity_id="1",
     )  # fmt: skip
-    return Things(company, service, row["instance_id"], f"{name}_happened", event_id, letter.pk)
+    shown = build_shown(company, number, service)
+    return Things(company, service, row["instance_id"], f"{name}_happened", event_id, letter.pk, shown)
