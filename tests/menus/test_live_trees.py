@@ -1,6 +1,7 @@
 """Trees in memory: who hears of changes, whose rows are in them, what is kept, what is served without a database."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -10,65 +11,29 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core.tenancy import use
+from apps.menus import following
 from apps.menus import live as module
-from apps.menus import services
 from apps.menus.kept import Kept, Key, Rendered, Whose, accepts_gzip
 from apps.menus.live import LiveMenus, View
-from apps.menus.models import MenuItem, MenuRevision, Overlay
-from apps.registry.live import live as catalogue
+from apps.menus.models import MenuItem, MenuRevision
 from apps.registry.services import operations
 from apps.serviceauth.services import role_assign, role_save
+from tests.menus.planting import hub, overlay, plant
 from tests.support import services as registered
 from tests.support.database import database_away
 from tests.support.registry import NOW
 from tests.support.wait import wait_until
 from xerpium_sdk.wire.registry import Status
 
+__all__ = ["hub"]
+
 EVERYTHING = View(None, ("*",))
 
 
 @pytest.fixture
-def menus(transactional_db: None) -> Iterator[LiveMenus]:
+def menus(hub: None) -> LiveMenus:
     """Menus of a process that has just begun."""
-    yield LiveMenus()
-    catalogue.stop()
-
-
-def plant(name: str, company_id: int | None = None, **fields: Any) -> MenuItem:
-    """Store an item, as services do, and say that something changed."""
-    path = fields.pop("path", f"/{name.lower()}")
-    with transaction.atomic():
-        services.lock()
-        row = MenuItem.objects.create(
-            service_name=fields.pop("service_name", "orders"),
-            company_id=company_id,
-            key=path,
-            declared={},
-            name=name,
-            path=path,
-            route_key=path,
-            **fields,
-        )
-        services.touch([company_id])
-    return row
-
-
-def overlay(
-    row: MenuItem, scope: str = "global", scope_id: int = 0, company_id: int | None = None, **values: Any
-) -> None:
-    """Store what an operator changed."""
-    with transaction.atomic():
-        services.lock()
-        Overlay.objects.create(
-            item=row,
-            scope=scope,
-            scope_id=scope_id,
-            company_id=company_id,
-            values=values,
-            base={},
-            actor="operator:ann",
-        )
-        services.touch([company_id])
+    return LiveMenus()
 
 
 def names(menus: LiveMenus, view: View = EVERYTHING, locale: str | None = None) -> list[str]:
@@ -105,19 +70,16 @@ def test_a_process_that_follows_hears_of_changes_by_itself(menus: LiveMenus) -> 
         menus.revisions.unfollow()
 
 
-def test_the_writers_own_process_knows_at_the_commit(transactional_db: None) -> None:
-    try:
-        assert names(module.live) == []
-        plant("Orders")
-        assert names(module.live) == ["Orders"]
-        with transaction.atomic():
-            plant("Billing")
-            assert names(module.live) == ["Billing", "Orders"], "its writer sees it at once"
-            transaction.set_rollback(True)
-        assert names(module.live) == ["Orders"]
-        assert revision(module.live) == 1
-    finally:
-        catalogue.stop()
+def test_the_writers_own_process_knows_at_the_commit(hub: None) -> None:
+    assert names(module.live) == []
+    plant("Orders")
+    assert names(module.live) == ["Orders"]
+    with transaction.atomic():
+        plant("Billing")
+        assert names(module.live) == ["Billing", "Orders"], "its writer sees it at once"
+        transaction.set_rollback(True)
+    assert names(module.live) == ["Orders"]
+    assert revision(module.live) == 1
 
 
 def test_what_is_kept_costs_no_query(menus: LiveMenus) -> None:
@@ -271,18 +233,37 @@ def test_a_database_that_went_back_is_read_again(menus: LiveMenus) -> None:
     assert revision(menus) == 1
 
 
-def test_without_a_database_the_last_good_trees_are_served(menus: LiveMenus) -> None:
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Let those who want a connection wait for a third of a second only."""
+    options = connection.settings_dict["OPTIONS"]["pool"]
+    timeout, options["timeout"] = options["timeout"], 0.3
+    try:
+        close_connections()
+        yield
+    finally:
+        options["timeout"] = timeout
+        close_connections()
+
+
+def close_connections() -> None:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # the pool is of PostgreSQL's backend
+
+
+def test_without_a_database_the_last_good_trees_are_served(menus: LiveMenus, monkeypatch: Any) -> None:
     row = plant("Orders")
     clerk = role_save(name="clerk", permissions=("a",), actor="test", now=timezone.now())
     overlay(row, "role", clerk.pk, 7, name="Ours")
     views = [EVERYTHING, View(7, ("*",)), View(7, ("*",), 5)]
     before = [menus.answer(view) for view in views]
     menus.revisions.note([None], 99)  # it has heard of a change that it cannot read any more
-    with database_away():
-        wait_until(lambda: menus.answer(EVERYTHING) is not None and menus.revisions.is_away, 10, "it to be away")
+    with impatient(), database_away():
+        wait_until(lambda: menus.answer(EVERYTHING) and menus.revisions.is_away, 10, "it to be away")
         assert [menus.answer(view) for view in views] == before
         assert names(menus, View(7, ())) == ["Orders"], "also what nobody asked for before"
-        assert (menus.staleness() or 0) > 1
+        wait_until(lambda: (menus.staleness() or 0) > 1, 5, "the staleness")
+    monkeypatch.setattr(following, "AWAY_SECONDS", 0.0)
     wait_until(lambda: menus.answer(EVERYTHING) and menus.staleness() is None, 10, "the database")
 
 
