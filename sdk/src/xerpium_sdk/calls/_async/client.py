@@ -167,7 +167,11 @@ class AsyncServiceClient:
         with endpoint:
             return ServiceEndpoint.of(service_name, endpoint.instance)
 
-    async def check_service_capability(self, service_name: str, capability: str) -> bool:
+    async def check_service_capability(
+        self,
+        service_name: str,
+        capability: str,
+    ) -> bool:
         """Return whether some instance of a service that can take work has a capability."""
         record = self.catalog.get(service_name)
         return record is not None and any(

@@ -168,7 +168,11 @@ class ServiceClient:
         with endpoint:
             return ServiceEndpoint.of(service_name, endpoint.instance)
 
-    def check_service_capability(self, service_name: str, capability: str) -> bool:
+    def check_service_capability(
+        self,
+        service_name: str,
+        capability: str,
+    ) -> bool:
         """Return whether some instance of a service that can take work has a capability."""
         record = self.catalog.get(service_name)
         return record is not None and any(
