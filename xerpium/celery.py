@@ -52,6 +52,7 @@ app.conf.beat_schedule = {
     "core: forget old idempotency keys": every(3600, "core.prune_idempotency_keys"),
     "core: seal new entries of the audit": every(2, "core.seal_audit"),
     "core: recompute a piece of the audit's chain": every(120, "core.check_audit"),
+    "uiregistry: forget pages and widgets that were taken back long ago": every(3600, "uiregistry.purge"),
     "uiregistry: keep what single items made of manifests": every(30, "uiregistry.keep_states"),
     "uiregistry: forget old states of manifests": every(3600, "uiregistry.thin_states"),
 }

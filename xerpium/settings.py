@@ -170,7 +170,6 @@ if EVENTS_HARD_MAX_LENGTH <= EVENTS_MAX_LENGTH:
 EVENTS_JOURNAL_DAYS = env_int("EVENTS_JOURNAL_DAYS", 90, minimum=1, maximum=3650)
 EVENTS_DEAD_LETTER_DAYS = env_int("EVENTS_DEAD_LETTER_DAYS", 90, minimum=1, maximum=3650)
 UI_ARCHIVE_DAYS = env_int("UI_ARCHIVE_DAYS", 90, minimum=1, maximum=3650)
-UI_ARCHIVE_DAYS = env_int("UI_ARCHIVE_DAYS", 90, minimum=1, maximum=3650)
 
 # --- Serving ----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEVELOPMENT else ())

@@ -1,5 +1,6 @@
 """Components and widgets as stored after services declared them."""
 
+import datetime as dt
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from apps.menus.models import COMPONENT, Handover
 from apps.menus.services.handing import path_hand_over, path_take_back
 from apps.uiregistry.models import Component, Widget
 from apps.uiregistry.services.reconciling import is_change
+from apps.uiregistry.tasks import purge
 from tests.uiregistry.declared import component, declare, widget
 
 pytestmark = pytest.mark.django_db
@@ -198,3 +200,17 @@ def test_what_no_schema_knows_is_told_with_where_it_stands() -> None:
         ("/components/0/props/titel", "unknown_key"),
         ("/components/0/api_endpoint", "unknown_placeholder"),
     ]
+
+
+def test_what_was_taken_back_long_ago_is_forgotten() -> None:
+    declare(components=[component("List"), component("Old")])
+    declare(widgets=[widget("Count"), widget("Old")])
+    declare(components=[component("List")])
+    declare(widgets=[widget("Count")])
+    purge()
+    assert (Component.objects.count(), Widget.objects.count()) == (2, 2)
+    long_ago = timezone.now() - dt.timedelta(days=91)
+    for model in (Component, Widget):
+        model.objects.filter(name="Old").update(archived_at=long_ago)
+    purge()
+    assert [row.name for row in (Component.objects.get(), Widget.objects.get())] == ["List", "Count"]

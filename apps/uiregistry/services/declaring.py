@@ -28,11 +28,14 @@ __all__ = [
     "component_declare",
     "component_update",
     "components_reconcile",
+    "items_purge",
     "widget_archive",
     "widget_declare",
     "widget_update",
     "widgets_reconcile",
 ]
+
+BATCH = 5000
 
 Values = Mapping[str, Any]
 Change = Callable[[Values], Values]
@@ -115,6 +118,22 @@ def widget_archive(*, widget_id: int, actor: str, now: dt.datetime) -> None:
         NotFound: there is none, or it may not be changed here.
     """
     _archive(WIDGET, widget_id, actor, now)
+
+
+def items_purge(*, before: dt.datetime) -> int:
+    """Forget components and widgets that were taken back before ``before``; return how many."""
+    return _purge(COMPONENT, before) + _purge(WIDGET, before)
+
+
+def _purge(kind: Kind, before: dt.datetime) -> int:
+    total, count = 0, BATCH
+    while count == BATCH:
+        with transaction.atomic():
+            menus.lock()
+            old = kind.model.objects.filter(archived_at__lt=before).order_by("pk").values_list("pk", flat=True)
+            count, _ = kind.model.objects.filter(pk__in=list(old[:BATCH])).delete()
+        total += count
+    return total
 
 
 def _declare(
