@@ -1,7 +1,8 @@
 """What every test gets: an empty Redis database, and a complaint when it leaves a key behind that will never expire."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import redis
@@ -12,6 +13,17 @@ from tests.support.engines import OWN_REDIS
 # Examples run beside the engines and other tests, so how long one takes says nothing about the code.
 settings.register_profile("xerpium", deadline=None)
 settings.load_profile("xerpium")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what stays to the end: modules and tests are a good part of a million objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
