@@ -398,6 +398,8 @@ SPECTACULAR_SETTINGS = {
         "StatusEnum": "apps.registry.models.STATUS_CHOICES",
         "ReportedStatusEnum": "apps.registry.models.REPORT_CHOICES",
         "PolledStatusEnum": "apps.registry.models.POLL_CHOICES",
+        "PermissionModeEnum": ["all", "any"],
+        "PathKindEnum": "apps.menus.models.KINDS",
     },
     "GET_LIB_DOC_EXCLUDES": "apps.core.schema.undocumented_bases",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
