@@ -23,6 +23,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from xerpium_sdk.auth.context import CallContext
 from xerpium_sdk.auth.gate import Denied, aadmit, require
 from xerpium_sdk.auth.verifier import TokenVerifier
+from xerpium_sdk.passing import note_company
 
 __all__ = [
     "CompanyContext",
@@ -60,6 +61,7 @@ async def verify_service_auth(
     except Denied as denied:
         raise _exception(denied) from denied
     request.state.call_context = context
+    note_company(context.company_id)
     return context
 
 

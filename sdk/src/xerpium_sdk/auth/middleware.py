@@ -11,6 +11,7 @@ from typing import Any
 
 from xerpium_sdk.auth.gate import Denied, aadmit, admit
 from xerpium_sdk.auth.verifier import TokenVerifier
+from xerpium_sdk.passing import note_company
 
 __all__ = ["KEY", "AsgiServiceAuth", "WsgiServiceAuth"]
 
@@ -44,7 +45,8 @@ class AsgiServiceAuth:
         """Serve one connection."""
         if scope["type"] in ("http", "websocket") and not _is_open(scope["path"], self._open):
             try:
-                scope[KEY] = await aadmit(self._verifier, _header(scope))
+                scope[KEY] = context = await aadmit(self._verifier, _header(scope))
+                note_company(context.company_id)
             except Denied as denied:
                 if scope["type"] == "http":
                     await _answer(send, denied)
@@ -64,7 +66,8 @@ class WsgiServiceAuth:
         """Serve one request."""
         if not _is_open(environ.get("PATH_INFO", ""), self._open):
             try:
-                environ[KEY] = admit(self._verifier, environ.get("HTTP_AUTHORIZATION"))
+                environ[KEY] = context = admit(self._verifier, environ.get("HTTP_AUTHORIZATION"))
+                note_company(context.company_id)
             except Denied as denied:
                 status = HTTPStatus(denied.status)
                 start_response(f"{status.value} {status.phrase}", list(_headers(denied).items()))

@@ -1,7 +1,6 @@
 """Call other services by their names, through whatever instances of them work."""
 
 from xerpium_sdk.calls._async.client import AsyncServiceClient
-from xerpium_sdk.calls._passing import Passing, passing_on
 from xerpium_sdk.calls._sync.client import ServiceClient
 from xerpium_sdk.calls.endpoint import ServiceEndpoint
 from xerpium_sdk.calls.errors import (
@@ -16,6 +15,7 @@ from xerpium_sdk.calls.errors import (
     TooManyCalls,
 )
 from xerpium_sdk.calls.policy import CallPolicy
+from xerpium_sdk.passing import Passing, passing_on
 
 __all__ = [
     "AsyncServiceClient",

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from xerpium_sdk.calls._passing import Passing
 from xerpium_sdk.calls.errors import CallError, CallRefused, NoAnswer, ServiceFailed
 from xerpium_sdk.calls.policy import IDEMPOTENT
+from xerpium_sdk.passing import Passing
 
 __all__ = ["Failed", "Reply", "Wanted", "address_of", "problem_with"]
 

@@ -26,6 +26,7 @@ from django.utils.decorators import sync_and_async_middleware
 from xerpium_sdk.auth.context import CallContext
 from xerpium_sdk.auth.gate import Denied, aadmit, admit, bearer_of, require
 from xerpium_sdk.auth.verifier import TokenVerifier
+from xerpium_sdk.passing import note_company
 
 __all__ = ["ServiceAuthMiddleware", "call_context", "service_auth_required", "verifier"]
 
@@ -51,7 +52,7 @@ def ServiceAuthMiddleware(get_response: Next) -> Any:  # noqa: N802 - middleware
         async def amiddleware(request: HttpRequest) -> HttpResponseBase:
             try:
                 header = _header(request)
-                request.call_context = await aadmit(verifier(), header) if header else None  # type: ignore[attr-defined]
+                _known(request, await aadmit(verifier(), header) if header else None)
             except Denied as denied:
                 return _answer(denied)
             return await cast("Awaitable[HttpResponseBase]", get_response(request))
@@ -61,7 +62,7 @@ def ServiceAuthMiddleware(get_response: Next) -> Any:  # noqa: N802 - middleware
     def middleware(request: HttpRequest) -> HttpResponseBase:
         try:
             header = _header(request)
-            request.call_context = admit(verifier(), header) if header else None  # type: ignore[attr-defined]
+            _known(request, admit(verifier(), header) if header else None)
         except Denied as denied:
             return _answer(denied)
         return cast(HttpResponseBase, get_response(request))
@@ -116,6 +117,12 @@ def service_auth_required(
         return cast(View, guarded)
 
     return decorate
+
+
+def _known(request: HttpRequest, context: CallContext | None) -> None:
+    request.call_context = context  # type: ignore[attr-defined]
+    if context is not None:
+        note_company(context.company_id)
 
 
 def _header(request: HttpRequest) -> str | None:

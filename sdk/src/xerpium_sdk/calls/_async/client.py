@@ -10,7 +10,6 @@ import httpx2
 
 from xerpium_sdk.auth._async.client import AsyncServiceAuthClient
 from xerpium_sdk.auth._line import common_headers
-from xerpium_sdk.calls import _passing
 from xerpium_sdk.calls._attempts import Failed, Wanted, address_of, problem_with
 from xerpium_sdk.calls._lines import Line, Lines
 from xerpium_sdk.calls._tasks import Deadline, call_again
@@ -18,6 +17,7 @@ from xerpium_sdk.calls.endpoint import ServiceEndpoint
 from xerpium_sdk.calls.errors import CallError, CircuitOpen, NoAnswer, NoInstanceToCall, TookTooLong, TooManyCalls
 from xerpium_sdk.calls.policy import CallPolicy
 from xerpium_sdk.errors import HubError, NoInstance
+from xerpium_sdk.passing import current
 from xerpium_sdk.registry._async.catalog import AsyncCatalog
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.resilience.errors import BulkheadFullError, CircuitOpenError
@@ -128,7 +128,7 @@ class AsyncServiceClient:
             CallError: one of its kinds, see `errors`.
             ValueError: ``path`` names another host.
         """
-        passing = _passing.current()
+        passing = current()
         wanted = Wanted.of(service, method, path, headers, idempotent=idempotent, passing=passing)
         address_of("", path)
         line = self._lines.get(service)
