@@ -253,10 +253,21 @@ class EventConsumer:
             self._ended(engine)
         return self._report
 
-    def stop(self) -> None:
-        """Ask the consumer to end; returns at once, and may be called anywhere, in handlers and signal handlers too."""
+    def stop(self, *, grace_seconds: float | None = None) -> None:
+        """Ask the consumer to end; returns at once, and may be called anywhere, in handlers and signal handlers too.
+
+        ``grace_seconds``: how long handlers that are at work may take this time.
+        """
         if self._engine is not None:
-            self._engine.stop()
+            self._engine.stop(grace_seconds)
+
+    def give_up(self) -> bool:
+        """End the consumer although Redis or a handler hangs; return whether it has ended.
+
+        Returns at once; call it again until it is True, and `close` then. Handlers that are coroutine functions are
+        cancelled. What was not acknowledged is handled again, by whoever reads next.
+        """
+        return self._engine is None or self._engine.give_up()
 
     def close(self) -> Report:
         """End the consumer, wait until it has, and return how. Not to be called by a handler."""

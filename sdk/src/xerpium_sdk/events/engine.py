@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 
@@ -64,6 +66,8 @@ class Engine:
         self._options, self._metrics, self._loop = options, metrics, loop
         self._own_loop: Thread | None = None
         self._stop = Event()
+        self._given_up = Event()
+        self._grace_seconds = options.grace_seconds
         self._drain = drain
         self._desk = Desk()
         self._held: Held = {stream: {} for stream in options.streams}
@@ -111,11 +115,26 @@ class Engine:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Ask it to end; returns at once."""
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Ask it to end; returns at once. ``grace_seconds``: how long handlers may take, in place of the options'."""
+        if grace_seconds is not None:
+            self._grace_seconds = grace_seconds
         self._desk.stopping = True
         self._stop.set()
         self._desk.ring()
+
+    def give_up(self) -> bool:
+        """Make an end, whoever still waits for Redis or for a handler; return whether it has come to that.
+
+        Returns at once. Call it again until it is True: what is opened at this very moment is missed. Nothing is lost,
+        since whatever is not acknowledged is handled again. A handler that hangs in a thread of its own stays there.
+        """
+        self._given_up.set()
+        self.stop()
+        for client in (self._reading, self._telling):
+            _hang_up(client)
+        ended = [pool.give_up() for pool in self._pools.values()]
+        return self.over.is_set() and all(ended)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end, and return whether it came; not from a handler's thread."""
@@ -147,15 +166,17 @@ class Engine:
             self.on_over()
 
     def _wind_up(self) -> Report:
-        options, desk, coordinator = self._options, self._desk, self._coordinator
-        deadline = time.monotonic() + options.grace_seconds
+        desk, coordinator = self._desk, self._coordinator
+        began = time.monotonic()
         desk.stopping = True
         self._reader.stop()
         self._interrupt_reader()
         for pool in self._pools.values():
             pool.stop()
         told = self._tell(coordinator)
-        while (coordinator.in_progress or not told) and time.monotonic() < deadline:
+        while (coordinator.in_progress or not told) and not self._given_up.is_set():
+            if time.monotonic() >= began + self._grace_seconds:
+                break
             desk.wait(0.05)
             told = self._tell(coordinator)
         self._threads[0].join(JOIN_SECONDS)
@@ -167,6 +188,8 @@ class Engine:
 
     def _tell(self, coordinator: Coordinator) -> bool:
         """Say what is done and renew the right to be at work; False when Redis does not listen."""
+        if self._given_up.is_set():
+            return False
         now = self._desk.clock()
         try:
             if now >= self.standing.next_due:
@@ -178,6 +201,9 @@ class Engine:
         return True
 
     def _leave(self, *, nothing_pending: bool) -> None:
+        if self._given_up.is_set():
+            logger.warning("%s ends without taking its leave, its lease will run out", self.standing.name)
+            return
         try:
             empty = self._group.drop(self.standing.name) if self.standing.name else True
             self.standing.leave(nothing_pending=empty and nothing_pending)
@@ -186,7 +212,7 @@ class Engine:
 
     def _interrupt_reader(self) -> None:
         """End the blocking read: what it might still answer stays pending and is taken up by the next."""
-        if self._threads[0].is_alive():
+        if self._threads[0].is_alive() and not self._given_up.is_set():
             try:
                 client_id = self._read_group.client_id
                 if client_id is not None:
@@ -241,6 +267,15 @@ class Engine:
         if self._own_loop is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._own_loop.join(JOIN_SECONDS)
+
+
+def _hang_up(client: Redis) -> None:
+    """End whatever waits on the connections of ``client`` in other threads, and close nothing: they do that."""
+    for connection in tuple(client.connection_pool._in_use_connections):
+        opened: socket.socket | None = getattr(connection, "_sock", None)
+        if opened is not None:
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
 
 
 def _close(client: Redis) -> None:

@@ -94,6 +94,12 @@ class TaskPool:
         self._stopped = True
         self._on_loop(self._dismiss)
 
+    def give_up(self) -> bool:
+        """See `Pool`."""
+        if self._workers or self._hung:
+            self._on_loop(self._break_off)
+        return not self._workers and not self._hung
+
     def _on_loop(self, function: Callable[..., None], *arguments: object) -> None:
         try:
             self._loop.call_soon_threadsafe(function, *arguments)
@@ -124,6 +130,11 @@ class TaskPool:
         for worker in self._idle:
             if worker.rest is not None and not worker.rest.done():
                 worker.rest.set_result(None)
+
+    def _break_off(self) -> None:
+        for worker in (*self._workers, *self._hung):
+            if worker.task is not None:
+                worker.task.cancel()
 
     def _cancel(self, worker: _Worker, unit: Unit, delivery: Delivery | None) -> None:
         if worker.unit is unit and worker.delivery is delivery and worker.task is not None:

@@ -48,6 +48,9 @@ class Pool(Protocol):
     def stop(self) -> None:
         """Let idle workers go, and busy ones after what they are at."""
 
+    def give_up(self) -> bool:
+        """Break off what can be broken off; return whether nobody is at work any more. To be called after `stop`."""
+
 
 class _Worker:
     __slots__ = ("abandoned", "bell", "delivery", "since", "turn", "unit")
@@ -118,6 +121,10 @@ class ThreadPool:
         self._stopped = True
         for worker in list(self._workers):
             worker.bell.put(False)
+
+    def give_up(self) -> bool:
+        """See `Pool`: nobody can break off a thread."""
+        return not self._workers and not self._hung
 
     def _begin(self) -> bool:
         """Begin one more thread; False when there are enough. Those that hang are replaced, up to as many again."""

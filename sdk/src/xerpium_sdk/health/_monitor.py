@@ -36,11 +36,12 @@ CheckFunction = Callable[[], "CheckResult | Mapping[str, Any] | bool | Awaitable
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """A check's result and how long it took."""
+    """A check's result and how long it took; ``counts``: whether it says anything for or against the service."""
 
     result: CheckResult
     critical: bool
     response_time_ms: float
+    counts: bool = True
 
     def as_json(self) -> dict[str, object]:
         """Return the entry in ``checks``."""
@@ -59,8 +60,8 @@ class Report:
 
     @property
     def status(self) -> Status:
-        """``unhealthy`` when a critical check fails, ``degraded`` when another one does."""
-        failed = [check for check in self.checks.values() if not check.result.healthy]
+        """``unhealthy`` when a critical check fails, ``degraded`` when another one does that counts."""
+        failed = [check for check in self.checks.values() if check.counts and not check.result.healthy]
         if any(check.critical for check in failed):
             return "unhealthy"
         return "degraded" if failed else "healthy"
@@ -77,6 +78,7 @@ class _Check:
     function: CheckFunction
     critical: bool
     seconds: float
+    counts: bool
 
 
 class Monitor:
@@ -109,7 +111,13 @@ class Monitor:
         self._lock = Lock()
 
     def register(
-        self, name: str, function: CheckFunction, *, critical: bool = True, timeout: float | None = None
+        self,
+        name: str,
+        function: CheckFunction,
+        *,
+        critical: bool = True,
+        timeout: float | None = None,
+        counts: bool = True,
     ) -> None:
         """Add a check, or replace the one of that name.
 
@@ -118,10 +126,11 @@ class Monitor:
             function: a function or coroutine function without arguments; what it raises makes it unhealthy.
             critical: whether it decides over 200 or 503; others make the whole degraded at most.
             timeout: seconds that it may take.
+            counts: False: it is shown, and says nothing about how well the service does its work.
         """
         limit = self._check_seconds if timeout is None else timeout
         with self._lock:
-            self._checks = {**self._checks, name: _Check(name, function, critical, limit)}
+            self._checks = {**self._checks, name: _Check(name, function, critical and counts, limit, counts)}
 
     def unregister(self, name: str) -> None:
         """Take a check away; nothing happens when there is none of that name."""
@@ -151,6 +160,26 @@ class Monitor:
             # A task of its own: who asked may be cancelled, and others wait for this report as well.
             self._task = asyncio.ensure_future(self._finish_async(made))
         return await asyncio.shield(asyncio.wrap_future(made))
+
+    def forget(self) -> None:
+        """Let the next report be made anew, because something has changed."""
+        with self._lock:
+            self._kept = None
+
+    async def settle(self, seconds: float) -> bool:
+        """Wait for checks that run, and end a report that is being made on this loop when ``seconds`` are over.
+
+        Returns False when a function still hangs in its thread: nobody can end that.
+        """
+        task, ends = self._task, time.monotonic() + seconds
+        if task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait({task}, timeout=seconds)
+            task.cancel()
+            await asyncio.wait({task})
+        running = [one for one in self._running.values() if not one.done()]
+        if running:
+            await asyncio.wait([asyncio.wrap_future(one) for one in running], timeout=max(0.0, ends - time.monotonic()))
+        return all(one.done() for one in running)
 
     def _claim(self) -> "tuple[Report | Future[Report], bool]":
         """Return the report that is kept; or the future of the next one, and whether the caller has to make it."""
@@ -214,7 +243,7 @@ class Monitor:
             return _late(check)
         except Exception as error:
             result = _raised(check, error)
-        return CheckReport(result, check.critical, _milliseconds(began))
+        return CheckReport(result, check.critical, _milliseconds(began), check.counts)
 
     def _start(self, check: _Check) -> "Future[CheckReport]":
         running = self._running.get(check.name)
@@ -234,7 +263,7 @@ class Monitor:
         finally:
             if self._after_check is not None:
                 self._after_check()
-        future.set_result(CheckReport(result, check.critical, _milliseconds(began)))
+        future.set_result(CheckReport(result, check.critical, _milliseconds(began), check.counts))
 
 
 async def _awaited(check: _Check) -> Any:
@@ -267,7 +296,7 @@ def _outcome(check: _Check, future: "Future[CheckReport]") -> CheckReport:
 
 def _late(check: _Check) -> CheckReport:
     result = CheckResult(False, {"error": f"no answer within {check.seconds:g} s"})
-    return CheckReport(result, check.critical, check.seconds * 1000)
+    return CheckReport(result, check.critical, check.seconds * 1000, check.counts)
 
 
 def _milliseconds(began: float) -> float:

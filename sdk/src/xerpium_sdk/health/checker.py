@@ -63,12 +63,16 @@ class HealthChecker(Monitor):
             self.register("database", checks.database(database))
         if redis is not None:
             self.register("redis", checks.redis(redis))
-        if catalog is not None:
-            self.register("external_services", checks.external_services(catalog, required_services), critical=False)
+        self.requires(catalog, required_services)
         if disk_path is not None:
             self.register("disk_space", checks.disk_space(disk_path, min_free_percent=min_free_percent), critical=False)
         if max_memory_percent is not None:
             self.register("memory", checks.memory(max_used_percent=max_memory_percent), critical=False)
+
+    def requires(self, catalog: "Catalog | AsyncCatalog | None", services: Iterable[str]) -> None:
+        """Check that other services can take work, if there is a catalogue to look into; not critical."""
+        if catalog is not None:
+            self.register("external_services", checks.external_services(catalog, services), critical=False)
 
     def register_check(self, name: str, check_func: CheckFunction, *, critical: bool = True) -> None:
         """Add a check by the name and the function that the first services know."""
@@ -122,6 +126,7 @@ class HealthChecker(Monitor):
 
 def told(report: Report) -> tuple[Status, Mapping[str, Any]]:
     """Return ``report`` as a heartbeat tells it: short, since it is sent all day."""
-    times = {name: check.response_time_ms for name, check in report.checks.items()}
-    failed = {name: dict(report.checks[name].result.details) for name in report.failed}
+    counting = {name: check for name, check in report.checks.items() if check.counts}
+    times = {name: check.response_time_ms for name, check in counting.items()}
+    failed = {name: dict(check.result.details) for name, check in counting.items() if not check.result.healthy}
     return Status(report.status), {"response_time_ms": times} | ({"failed": failed} if failed else {})

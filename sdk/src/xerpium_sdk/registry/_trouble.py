@@ -14,6 +14,11 @@ class Trouble:
         self._subject = subject
         self._message = ""
 
+    @property
+    def message(self) -> str:
+        """What is wrong; empty: nothing."""
+        return self._message
+
     def note(self, message: str) -> None:
         """Something went wrong (again); another reason than the last one is worth a line of its own, a quieter one."""
         if message != self._message:

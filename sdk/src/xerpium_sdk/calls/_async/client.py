@@ -66,13 +66,8 @@ class AsyncServiceClient:
             auth = AsyncServiceAuthClient.from_environment(catalog)
         self._auth = auth
         self._lines = Lines(policy or CallPolicy(), policies or {})
-        self._http = httpx2.AsyncClient(
-            headers=common_headers(),
-            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
-            follow_redirects=False,
-            trust_env=False,
-            transport=transport,
-        )
+        self._transport = transport
+        self._http = self._connections()
 
     async def get(self, service: str, path: str, **options: Any) -> Any:
         """Return the JSON of a GET; ``options`` are those of `request`."""
@@ -194,10 +189,20 @@ class AsyncServiceClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections, and the catalogue if it is this client's own."""
+        """Close all connections, and the catalogue if it is this client's own; the next call opens new ones."""
         if self._own_catalog:
             await self.catalog.__aexit__(None, None, None)
-        await self._http.aclose()
+        http, self._http = self._http, self._connections()
+        await http.aclose()
+
+    def _connections(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            headers=common_headers(),
+            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
+            follow_redirects=False,
+            trust_env=False,
+            transport=self._transport,
+        )
 
     async def _send(
         self, wanted: Wanted, url: str, body: bytes | None, query: Mapping[str, Any], company: int | None, limit: float

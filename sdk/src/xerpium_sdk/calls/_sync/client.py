@@ -67,13 +67,8 @@ class ServiceClient:
             auth = ServiceAuthClient.from_environment(catalog)
         self._auth = auth
         self._lines = Lines(policy or CallPolicy(), policies or {})
-        self._http = httpx2.Client(
-            headers=common_headers(),
-            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
-            follow_redirects=False,
-            trust_env=False,
-            transport=transport,
-        )
+        self._transport = transport
+        self._http = self._connections()
 
     def get(self, service: str, path: str, **options: Any) -> Any:
         """Return the JSON of a GET; ``options`` are those of `request`."""
@@ -195,10 +190,20 @@ class ServiceClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and the catalogue if it is this client's own."""
+        """Close all connections, and the catalogue if it is this client's own; the next call opens new ones."""
         if self._own_catalog:
             self.catalog.__exit__(None, None, None)
-        self._http.close()
+        http, self._http = self._http, self._connections()
+        http.close()
+
+    def _connections(self) -> httpx2.Client:
+        return httpx2.Client(
+            headers=common_headers(),
+            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
+            follow_redirects=False,
+            trust_env=False,
+            transport=self._transport,
+        )
 
     def _send(
         self, wanted: Wanted, url: str, body: bytes | None, query: Mapping[str, Any], company: int | None, limit: float

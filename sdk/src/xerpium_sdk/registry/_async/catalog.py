@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from xerpium_sdk._backoff import Backoff
+from xerpium_sdk.auth._async.client import AsyncServiceAuthClient
 from xerpium_sdk.errors import HubError, HubUnavailable
 from xerpium_sdk.registry._async.client import AsyncHubClient
 from xerpium_sdk.registry._choice import Endpoint
@@ -29,6 +30,7 @@ class AsyncCatalog(CatalogReader):
     Args:
         hub: the hub's address, or a client, which then stays open at the end.
         zone: where this service runs; instances of the same zone are preferred.
+        auth: gets the tokens for the hub when it is named by its address; default: by the key of the environment.
         ready_timeout: seconds that entering may wait for the first snapshot; without one by then, the block begins all
             the same and the catalogue fills when the hub answers.
         backoff: the pauses after lost connections.
@@ -39,11 +41,12 @@ class AsyncCatalog(CatalogReader):
         hub: AsyncHubClient | str,
         *,
         zone: str | None = None,
+        auth: AsyncServiceAuthClient | None = None,
         ready_timeout: float = 2.0,
         backoff: Backoff | None = None,
     ) -> None:
         super().__init__(zone=zone, backoff=backoff or Backoff(base=0.5, cap=10.0))
-        self._hub = hub
+        self._hub, self._auth = hub, auth
         self._client: AsyncHubClient
         self._ready_timeout = ready_timeout
         self._worker = Worker("catalog")
@@ -67,7 +70,7 @@ class AsyncCatalog(CatalogReader):
         return self.choose(name, version, zone)
 
     async def __aenter__(self) -> Self:
-        self._client = AsyncHubClient(self._hub) if isinstance(self._hub, str) else self._hub
+        self._client = AsyncHubClient(self._hub, auth=self._auth) if isinstance(self._hub, str) else self._hub
         self._signal = Signal()
         self._worker.start(self._follow)
         try:

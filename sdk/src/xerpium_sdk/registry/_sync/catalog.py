@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from xerpium_sdk._backoff import Backoff
+from xerpium_sdk.auth._sync.client import ServiceAuthClient
 from xerpium_sdk.errors import HubError, HubUnavailable
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.registry._reader import CatalogReader
@@ -30,6 +31,7 @@ class Catalog(CatalogReader):
     Args:
         hub: the hub's address, or a client, which then stays open at the end.
         zone: where this service runs; instances of the same zone are preferred.
+        auth: gets the tokens for the hub when it is named by its address; default: by the key of the environment.
         ready_timeout: seconds that entering may wait for the first snapshot; without one by then, the block begins all
             the same and the catalogue fills when the hub answers.
         backoff: the pauses after lost connections.
@@ -40,11 +42,12 @@ class Catalog(CatalogReader):
         hub: HubClient | str,
         *,
         zone: str | None = None,
+        auth: ServiceAuthClient | None = None,
         ready_timeout: float = 2.0,
         backoff: Backoff | None = None,
     ) -> None:
         super().__init__(zone=zone, backoff=backoff or Backoff(base=0.5, cap=10.0))
-        self._hub = hub
+        self._hub, self._auth = hub, auth
         self._client: HubClient
         self._ready_timeout = ready_timeout
         self._worker = Worker("catalog")
@@ -66,7 +69,7 @@ class Catalog(CatalogReader):
         return self.choose(name, version, zone)
 
     def __enter__(self) -> Self:
-        self._client = HubClient(self._hub) if isinstance(self._hub, str) else self._hub
+        self._client = HubClient(self._hub, auth=self._auth) if isinstance(self._hub, str) else self._hub
         self._signal = Signal()
         self._worker.start(self._follow)
         try:

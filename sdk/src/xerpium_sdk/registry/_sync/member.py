@@ -88,6 +88,11 @@ class Member:
         """Whether the hub counts this instance as alive, as far as that can be known here."""
         return self._lease.is_held(monotonic())
 
+    @property
+    def trouble(self) -> str:
+        """Why the hub does not hear of this instance at the moment; empty: nothing is wrong."""
+        return self._trouble.message
+
     def report_now(self) -> None:
         """Report at once instead of at the next turn, for a status that changed; may be called from any thread.
 
