@@ -73,7 +73,7 @@ class ItemOverlayOut(serializers.Serializer[Any]):
     fields = ChangesOut()  # type: ignore[assignment]
 
 
-class WarningOut(serializers.Serializer[Any]):
+class ItemWarningOut(serializers.Serializer[Any]):
     """What was accepted and may not be what was meant."""
 
     pointer = serializers.CharField(help_text="RFC 6901 pointer into the item.")
@@ -112,7 +112,7 @@ class ItemOut(serializers.Serializer[Any]):
     service_status = serializers.ChoiceField(
         choices=[one.value for one in Lifetime], help_text="How the service lives; `stale` and `left` hide the item."
     )
-    warnings = WarningOut(many=True)
+    warnings = ItemWarningOut(many=True)
     revision = serializers.IntegerField(help_text="Of its last change.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
