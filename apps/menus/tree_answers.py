@@ -17,7 +17,7 @@ CACHE_CONTROL = "private, no-cache"
 VARY = "Accept-Encoding"
 
 
-@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/TreeNode"}})
+@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/TreeNodeOut"}})
 class NodesField(serializers.ListField):
     """Nodes below a node."""
 
@@ -68,7 +68,7 @@ class RequirementOut(serializers.Serializer[Any]):
     permissions = GrantOut(many=True)
 
 
-class AppliedOut(serializers.Serializer[Any]):
+class CountingOverlayOut(serializers.Serializer[Any]):
     """What operators changed of it for this viewer."""
 
     scope = serializers.ChoiceField(choices=SCOPES)
@@ -77,7 +77,7 @@ class AppliedOut(serializers.Serializer[Any]):
     actor = serializers.CharField(allow_null=True, help_text="Who did; told to operators only.")
 
 
-@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Reason"}})
+@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/ReasonOut"}})
 class ReasonsField(serializers.ListField):
     """Why an item above is not shown."""
 
@@ -121,7 +121,7 @@ class ExplanationOut(serializers.Serializer[Any]):
     shown = serializers.BooleanField()
     reasons = ReasonOut(many=True, help_text="Every reason why it is not shown; none when it is.")
     requirement = RequirementOut()
-    overlays = AppliedOut(many=True)
+    overlays = CountingOverlayOut(many=True)
 
 
 class Chosen(NamedTuple):
