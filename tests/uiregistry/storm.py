@@ -94,12 +94,12 @@ def _round(bodies: dict[str, Any], put: Any, threads: int, seed: int) -> tuple[f
 
 
 def main() -> int:
-    """Run the test of the same name at full size, and print its figures."""
+    """Run the test of many services at full size, and print its figures."""
     import pytest
 
     services, items = (*sys.argv[1:], "200", "50")[:2] if len(sys.argv) > 2 else ("200", "50")
     os.environ |= {"STORM_SERVICES": services, "STORM_ITEMS": items}
-    return pytest.main(["-q", "-s", "--timeout=0", "tests/uiregistry/test_many_services.py"])
+    return pytest.main(["-q", "-s", "--timeout=0", "-k", "once_more", "tests/uiregistry/test_many_services.py"])
 
 
 if __name__ == "__main__":

@@ -201,7 +201,8 @@ def _settle(
     parents = dict(above.parents)
     parents.update({one.row.pk: None for one in (*declared, *others)})
     stays = [one for one in (*declared, *others) if one.row.parent_id is not None and not one.is_said]
-    rest = [one for one in (*others, *declared) if one not in stays]
+    staying = {one.row.pk for one in stays}
+    rest = [one for one in (*others, *declared) if one.row.pk not in staying]
     for one in (*stays, *rest):
         parents[one.row.pk] = one.parent_id = targets[one.row.pk]
         if loop_from(one.row.pk, parents):

@@ -1,5 +1,6 @@
 """Finding the stored item that each declaration is about, and what it changes of it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -155,6 +156,13 @@ class _Stored:
             some |= Q(company_id=company, key__in=of)
         some |= at_places((route_key(item.values["path"]), self._company(item)) for item in items if _path(item))
         self._rows = list(MenuItem.objects.filter(some, service_name=service_name).order_by("archived_at", "pk"))
+        self._by_id = {row.pk: row for row in self._rows}
+        self._by_key: dict[Place, list[MenuItem]] = defaultdict(list)
+        self._by_route: dict[Place, list[MenuItem]] = defaultdict(list)
+        for row in self._rows:
+            self._by_key[row.key, row.company_id].append(row)
+            if row.route_key is not None:
+                self._by_route[row.route_key, row.company_id].append(row)
         self.total = sum(row.archived_at is None and row.declared_in == declared_in for row in self._rows)
 
     def take(self, item: Declared) -> MenuItem | None:
@@ -188,12 +196,13 @@ class _Stored:
 
     def _found(self, item: Declared, company: int | None, key: str) -> MenuItem | None:
         if item.id is not None:
-            return next((row for row in self._rows if row.pk == item.id), None)
-        named = [row for row in self._rows if (row.company_id, row.key) == (company, key)]
+            return self._by_id.get(item.id)
+        named = self._by_key.get((key, company), [])
         if item.values.get("key") is None and _path(item):
             # Without a key its path is what it is known by, and how that is written makes no difference.
             route = route_key(item.values["path"])
-            alike = [row for row in self._rows if (row.company_id, row.route_key) == (company, route)]
+            # One that was taken is at its new place already.
+            alike = [row for row in self._by_route.get((route, company), []) if row.route_key == route]
             named = sorted(
                 [*named, *(row for row in alike if "key" not in row.declared)],
                 key=lambda row: row.archived_at is not None,
