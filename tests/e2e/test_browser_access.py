@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -14,7 +13,7 @@ from apps.serviceauth.errors import BadCredentials
 from apps.serviceauth.keys import parse_key
 from apps.serviceauth.models import ServiceAccount, ServiceKey
 from tests.support.accounts import DAY, HOUR, account, key, key_row
-from tests.support.browser import NARROW, WIDE, Window, Windows, anna, chromium, screenshot, windows
+from tests.support.browser import NARROW, WIDE, Windows, anna, chromium, inaccessible, screenshot, windows
 from tests.support.database import transactional_db
 
 __all__ = ["anna", "chromium", "transactional_db", "windows"]
@@ -77,18 +76,6 @@ def pages(orders: ServiceAccount) -> dict[str, str]:
         "disable-key": f"{BASE}keys/{live_key}/disable/",
         "disable": f"{BASE}{orders.pk}/disable/",
     }
-
-
-def inaccessible(window: Window) -> list[str]:
-    """Return what axe finds wrong with the page, serious and worse, outside of Unfold's own frame around it."""
-    context = {"include": [["#content"]]} if window.page.locator("#content").count() else None
-    found = Axe().run(window.page, context).response["violations"]
-    return [
-        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"][:3]
-    ]
 
 
 @pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light-wide", "dark-narrow"])

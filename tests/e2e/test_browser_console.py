@@ -3,14 +3,13 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from apps.registry.models import HistoryEntry, Instance, Protection
-from tests.support.browser import NARROW, WIDE, Window, Windows, anna, chromium, screenshot, windows
+from tests.support.browser import NARROW, WIDE, Windows, anna, chromium, inaccessible, screenshot, windows
 from tests.support.database import transactional_db
 from tests.support.services import make_stale, poll, register, report, run
 from xerpium_sdk.wire.registry import Status
@@ -61,18 +60,6 @@ def pages() -> dict[str, str]:
         "users": "/admin/auth/user/",
         "outbox": "/admin/events/outboxentry/",
     }
-
-
-def inaccessible(window: Window) -> list[str]:
-    """Return what axe finds wrong with the page, serious and worse, outside of Unfold's own frame around it."""
-    context = {"include": [["#content"]]} if window.page.locator("#content").count() else None
-    found = Axe().run(window.page, context).response["violations"]
-    return [
-        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"][:3]
-    ]
 
 
 @pytest.mark.usefixtures("town")

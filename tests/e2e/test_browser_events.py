@@ -5,8 +5,8 @@ import threading
 from io import StringIO
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
+from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.utils import timezone
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
 from apps.serviceauth.models import Company
 from tests.support import bus
-from tests.support.browser import NARROW, Window, Windows, anna, chromium, screenshot, windows
+from tests.support.browser import NARROW, Windows, anna, chromium, inaccessible, screenshot, windows
 from tests.support.database import transactional_db
 from tests.support.registry import relaying
 from tests.support.wait import wait_until
@@ -52,11 +52,12 @@ EXAMPLE = {"number": "2026-0042", "paid_at": "2026-01-02T03:04:05Z", "lines": [{
 
 
 @pytest.fixture
-def town(windows: Windows) -> None:
-    """A bus with one of every trouble."""
+def town(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bus with one of every trouble, and a journal of more than one page."""
+    monkeypatch.setattr(site.get_model_admin(JournalEntry), "list_per_page", 20)
     Company.objects.create(pk=7, name="Nordwind Trading GmbH & Co. KG", last_event_at=timezone.now())
-    for step in range(60):
-        bus.event(ago=40 + (60 - step) * 37, company_id=7 if step % 3 else None)
+    for step in range(20):
+        bus.event(ago=40 + (20 - step) * 111, company_id=7 if step % 3 else None)
     for step, kind in enumerate(("order_created", "stock_movement", "order_confirmed", "order_shipped")):
         about = {"entity_type": "order", "entity_id": "4711", "correlation_id": "checkout-4711"}
         bus.event(kind, ago=30 - step * 4, service_name="order-service", data=ORDER, **about)
@@ -134,17 +135,6 @@ def pages() -> dict[str, str]:
         "undeclared": f"/admin/events/types/{LONG}/",
         "outbox": "/admin/events/outboxentry/",
     }
-
-
-def inaccessible(window: Window) -> list[str]:
-    """Return what axe finds wrong with the page, serious and worse, outside of Unfold's own frame around it."""
-    found = Axe().run(window.page, {"include": [["#content"]]}).response["violations"]
-    return [
-        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"][:3]
-    ]
 
 
 @pytest.mark.usefixtures("town")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
@@ -24,7 +25,11 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A window would start a process for a page of another site, which none of ours opens, and one for each page after.
+    "--renderer-process-limit=1",
+    "--disable-site-isolation-trials",
 ]
+AXE = Axe()
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 WIDE, NARROW = (1280, 900), (390, 844)
@@ -119,6 +124,18 @@ class Windows:
         """Close them all."""
         for context in self._contexts:
             context.close()
+
+
+def inaccessible(window: Window) -> list[str]:
+    """Return what axe finds wrong with the page, serious and worse, outside of Unfold's own frame around it."""
+    context = {"include": [["#content"]]} if window.page.locator("#content").count() else None
+    found = AXE.run(window.page, context).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"][:3]
+    ]
 
 
 def screenshot(window: Window, name: str) -> None:
