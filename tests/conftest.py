@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -13,6 +14,24 @@ from tests.support.engines import OWN_REDIS
 # Examples run beside the engines and other tests, so how long one takes says nothing about the code.
 settings.register_profile("xerpium", deadline=None)
 settings.load_profile("xerpium")
+
+
+TOGETHER = ("tests/e2e/shared_hub/",)
+"""Folders whose modules run in one worker: they share something that takes long to start."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out whole modules, as ``--dist loadscope`` does, and whole folders of `TOGETHER`."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module: str = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), module)
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.architecture.tree import ROOT, texts
-from tests.e2e.test_seed_clients import DOCUMENT
+from tests.support.seed_code import DOCUMENT
 
 # Put together, so that this file does not hold them.
 UNWANTED = {

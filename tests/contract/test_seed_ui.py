@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from apps.uiregistry.models import Component, Widget
-from tests.e2e.test_seed_clients import DOCUMENT
+from tests.support.seed_code import DOCUMENT
 from tests.support.api import Api
 from tests.support.seed_code import code_of
 from tests.support.server import serving

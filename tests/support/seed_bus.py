@@ -4,21 +4,19 @@ Their only help are the imports that they lack. The document lies beside this ch
 """
 
 import datetime as dt
-import os
 import re
 import sys
 import time
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = Path(os.environ.get("SEED_DOCUMENT") or ROOT.parent / "shared/seed/integration-patterns.md")
+from tests.support.seed_code import DOCUMENT
+
 LACKING = {"datetime": dt.datetime, "time": time, "List": typing.List}  # noqa: UP006 - the name that its code uses
 PACKAGE = "seed_messaging"
 

@@ -19,9 +19,8 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPAuthorizationCredentials
 
-from tests.e2e.test_seed_clients import DOCUMENT
 from tests.support.running_hub import ROOT, RunningHub
-from tests.support.seed_code import code_of
+from tests.support.seed_code import DOCUMENT, code_of
 from tests.support.wait import wait_until
 from xerpium_sdk.auth import InvalidToken, ServiceAuthClient, TokenVerifier
 from xerpium_sdk.auth.fastapi import CompanyContext, get_company_context, protect

@@ -7,12 +7,10 @@ in words of our own, and run everywhere.
 
 import asyncio
 import datetime as dt
-import os
 import sys
 import time
 import typing
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -20,10 +18,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.support.running_hub import ROOT, RunningHub
-from tests.support.seed_code import code_of
+from tests.support.running_hub import RunningHub
+from tests.support.seed_code import DOCUMENT, code_of
 
-DOCUMENT = Path(os.environ.get("SEED_DOCUMENT") or ROOT.parent / "shared/seed/integration-patterns.md")
 LACKING = {"datetime": dt.datetime, "time": time, "List": typing.List}  # noqa: UP006 - the name that its code uses
 HOST = "127.0.0.1"
 
