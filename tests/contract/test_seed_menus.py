@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from apps.menus.models import MenuItem, Overlay
-from tests.support.seed_code import DOCUMENT
-from tests.support.seed_code import code_of
+from tests.support.seed_code import DOCUMENT, code_of
 from tests.support.server import serving
 
 pytestmark = pytest.mark.usefixtures("hub")

@@ -13,9 +13,8 @@ import pytest
 from django.db import connection
 
 from apps.uiregistry.models import Component, Widget
-from tests.support.seed_code import DOCUMENT
 from tests.support.api import Api
-from tests.support.seed_code import code_of
+from tests.support.seed_code import DOCUMENT, code_of
 from tests.support.server import serving
 from tests.uiregistry.backends import register
 from tests.uiregistry.backends import serving as answering
