@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 
+_KINDS = "`menu`, `component` or `widget`."
+
+
 @extend_schema_field({})
 class AnyOut(serializers.Field[Any, Any, Any, Any]):
     """Any JSON value."""
@@ -40,7 +43,7 @@ class ManifestOut(serializers.Serializer[Any]):
 class EntryOut(serializers.Serializer[Any]):
     """What became of an item."""
 
-    kind = serializers.ChoiceField(choices=list(SECTIONS.values()))
+    kind = serializers.CharField(help_text=_KINDS)
     key = serializers.CharField(help_text="Of pages, forms and widgets: their name.")
     id = serializers.IntegerField(allow_null=True, help_text="Null in a dry run, where there is none yet.")
 
@@ -111,7 +114,7 @@ class WholeRevisionOut(RevisionOut):
 class NamedOut(serializers.Serializer[Any]):
     """An item that only one of two states has."""
 
-    kind = serializers.ChoiceField(choices=list(SECTIONS.values()))
+    kind = serializers.CharField(help_text=_KINDS)
     key = serializers.CharField()
     company_id = serializers.IntegerField(allow_null=True)
     name = serializers.CharField()
@@ -129,7 +132,7 @@ class FieldOut(serializers.Serializer[Any]):
 class ChangedOut(serializers.Serializer[Any]):
     """An item that says something else."""
 
-    kind = serializers.ChoiceField(choices=list(SECTIONS.values()))
+    kind = serializers.CharField(help_text=_KINDS)
     key = serializers.CharField()
     company_id = serializers.IntegerField(allow_null=True)
     name = serializers.CharField()
@@ -152,7 +155,7 @@ class DifferenceOut(serializers.Serializer[Any]):
     removed = NamedOut(many=True)
     changed = ChangedOut(many=True)
     reordered = serializers.ListField(
-        child=serializers.ChoiceField(choices=list(SECTIONS.values())),
+        child=serializers.CharField(),
         help_text="Kinds whose items stand in another order; that alone changes no menu.",
     )
 

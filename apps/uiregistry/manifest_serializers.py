@@ -18,9 +18,9 @@ __all__ = [
     "DifferenceQuery",
     "ManifestQuery",
     "ManifestSerializer",
-    "NothingSerializer",
     "PutQuery",
     "RestoreQuery",
+    "RestoreSerializer",
     "RevisionQuery",
     "read_manifest",
     "require_name",
@@ -179,5 +179,5 @@ class DifferenceQuery(_Company):
     )
 
 
-class NothingSerializer(StrictSerializer):
+class RestoreSerializer(StrictSerializer):
     """The body of an action that needs none: empty, or ``{}``."""

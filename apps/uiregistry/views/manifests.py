@@ -19,9 +19,9 @@ from apps.uiregistry.manifest_serializers import (
     DifferenceQuery,
     ManifestQuery,
     ManifestSerializer,
-    NothingSerializer,
     PutQuery,
     RestoreQuery,
+    RestoreSerializer,
     RevisionQuery,
     read_manifest,
     require_name,
@@ -218,7 +218,7 @@ class ManifestRestoreView(_View):
     queries = {"post": RestoreQuery}
     body_required = False
 
-    @extend_schema(request=NothingSerializer, responses={200: answers.AppliedOut})
+    @extend_schema(request=RestoreSerializer, responses={200: answers.AppliedOut})
     def post(self, request: Request, name: str, number: int) -> Response:
         """Make everything what it was in this state; items keep their ids and overlays.
 
@@ -226,5 +226,5 @@ class ManifestRestoreView(_View):
         needs the scope `menus:write` too.
         """
         writing = self.written(request)
-        NothingSerializer.read(request.data)
+        RestoreSerializer.read(request.data)
         return Response(services.manifest_restore(**writing, number=number, dry_run=self.query["dry_run"]))
