@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.core.models import AuditEntry
 from apps.events.models import OutboxEntry
-from apps.menus.models import MenuItem, Overlay
+from apps.menus.models import Conflict, MenuItem, Overlay
 from apps.uiregistry.models import Component, Manifest, ManifestRevision, Widget
 from tests.support.api import Api, faults_of
 from tests.uiregistry.manifests import BODY, PATH, manifest, menu, put
@@ -231,6 +233,19 @@ def test_a_path_of_another_service_is_refused_and_remembered(api: Api) -> None:
     assert "orders" in answer["detail"]
     assert [fault["pointer"] for fault in answer["errors"]] == ["/menus/1/path"]
     assert not MenuItem.objects.filter(service_name="shop").exists()
+    remembered = Conflict.objects.get()
+    assert (remembered.kind, remembered.owner, remembered.claimant) == ("menu", "orders", "shop")
+
+
+def test_all_paths_and_routes_of_others_are_named_and_remembered(api: Api) -> None:
+    put(api, manifest())
+    answer = put(api, manifest(widgets=[]), path="/services/shop/manifest", status=409)
+    assert [fault["pointer"] for fault in answer["errors"]] == [
+        "/menus/0/path",
+        "/menus/1/path",
+        "/components/0/route_path",
+    ]
+    assert sorted(Conflict.objects.values_list("kind", flat=True)) == ["component", "menu", "menu"]
 
 
 @pytest.mark.parametrize(
@@ -306,8 +321,6 @@ def test_a_dry_run_answers_the_same_and_does_nothing(api: Api) -> None:
 
 
 def test_a_dry_run_refuses_what_the_deed_would_and_remembers_nothing(api: Api) -> None:
-    from apps.menus.models import Conflict
-
     put(api, manifest())
     shop = {"path": "/services/shop/manifest", "status": 409}
     put(api, manifest(), "?dry_run=true", **shop)
@@ -340,6 +353,30 @@ def test_what_is_written_is_recorded(api: Api) -> None:
         ("manifest_applied", "orders"),
         ("manifest_removed", "orders"),
     ]
+
+
+def test_true_in_place_of_one_is_another_content(api: Api) -> None:
+    for number, value in enumerate((1, True, 1.5, 1e30, 10**15)):
+        widget = BODY["widgets"][0] | {"config": {"title": "Orders", "decimals": value}}
+        body = manifest(generation=50 + number, widgets=[widget])
+        assert put(api, body)["changed"]
+        found = api.get(PATH).json()
+        assert found == body
+        assert type(found["widgets"][0]["config"]["decimals"]) is type(value)
+        assert not put(api, found)["changed"]
+
+
+def test_the_number_of_statements_does_not_depend_on_how_many_items_there_are(api: Api) -> None:
+    def statements(generation: int, amount: int) -> int:
+        menus = [menu(number, parent_name="/items/0") for number in range(1, amount)]
+        body = manifest(generation=generation, menus=[menu(0), *menus])
+        with CaptureQueriesContext(connection) as found:
+            put(api, body, "?confirm_prune=true")
+        return len(found)
+
+    statements(42, 10)
+    assert statements(43, 40) == statements(44, 120)
+    assert statements(45, 120) < 25
 
 
 def test_a_put_is_done_once_with_an_idempotency_key(api: Api) -> None:
