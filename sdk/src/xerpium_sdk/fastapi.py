@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xerpium_sdk.events import AsyncEventPublisher, EventConsumer
     from xerpium_sdk.wire.manifests import Manifest
 
-__all__ = ["consume", "follow", "join", "publish"]
+__all__ = ["consume", "follow", "join", "live_within", "publish"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,20 +38,20 @@ def join(
     `AsyncMember` for the arguments.
     """
     member = AsyncMember(hub, registration, status=status, details=details, manifest=manifest)
-    _live_within(app, member)
+    live_within(app, member)
     return member
 
 
 def follow(app: "Starlette", hub: AsyncHubClient | str, *, zone: str | None = None) -> AsyncCatalog:
     """Return the live catalogue for ``app``, current for as long as it runs; see `AsyncCatalog`."""
     catalog = AsyncCatalog(hub, zone=zone)
-    _live_within(app, catalog)
+    live_within(app, catalog)
     return catalog
 
 
 def publish(app: "Starlette", publisher: "AsyncEventPublisher") -> "AsyncEventPublisher":
     """Close ``publisher`` when ``app`` ends, after the consumers that were added later."""
-    _live_within(app, publisher)
+    live_within(app, publisher)
     return publisher
 
 
@@ -62,7 +62,7 @@ def consume(app: "Starlette", consumer: "EventConsumer") -> "EventConsumer":
     does not keep the application from starting; what waiting cannot heal (a wrong password) is logged, and the
     application runs without events.
     """
-    _live_within(app, _consuming(consumer))
+    live_within(app, _consuming(consumer))
     return consumer
 
 
@@ -82,7 +82,7 @@ def _log_failure(task: "asyncio.Task[None]") -> None:
         logger.error("%s are not handled any more: %s", task.get_name(), error, exc_info=error)
 
 
-def _live_within(app: "Starlette", part: AbstractAsyncContextManager[object]) -> None:
+def live_within(app: "Starlette", part: AbstractAsyncContextManager[object]) -> None:
     """Enter ``part`` after the application's lifespan as it was until now, and leave it before that ends."""
     outer = app.router.lifespan_context
 

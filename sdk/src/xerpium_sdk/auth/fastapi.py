@@ -15,7 +15,7 @@ def delete(product_id: int) -> None: ...
 """
 
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -24,6 +24,9 @@ from xerpium_sdk.auth.context import CallContext
 from xerpium_sdk.auth.gate import Denied, aadmit, require
 from xerpium_sdk.auth.verifier import TokenVerifier
 from xerpium_sdk.passing import note_company
+
+if TYPE_CHECKING:
+    from xerpium_sdk.service import XerpiumService
 
 __all__ = [
     "CompanyContext",
@@ -117,7 +120,10 @@ def _exception(denied: Denied) -> HTTPException:
 
 def _verifier_of(app: Any) -> TokenVerifier:
     given: TokenVerifier | None = getattr(app.state, "xerpium_verifier", None)
-    return given or _from_environment()
+    service: XerpiumService | None = getattr(app.state, "xerpium_service", None)
+    if given is not None:
+        return given
+    return service.verifier if service is not None else _from_environment()
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,9 @@ strands a batch that nobody ever saw. On a bus it is off, and the one who called
 """
 
 import os
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from redis import ConnectionPool, Redis
@@ -19,6 +21,7 @@ __all__ = [
     "connect",
     "dedicated",
     "default_url",
+    "hang_up",
     "own_options",
     "source_of",
     "url_or_default",
@@ -63,6 +66,18 @@ def dedicated(client: Redis, *, timeout: float) -> Redis:
         "socket_read_size": READ_SIZE,
     }
     return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
+
+
+def hang_up(client: Redis) -> None:
+    """End whatever waits on the connections of ``client`` in other threads, and close nothing: they do that.
+
+    redis-py has no such thing: its ``disconnect`` pulls the parser away from under a thread that reads.
+    """
+    for connection in tuple(client.connection_pool._in_use_connections):
+        opened: socket.socket | None = getattr(connection, "_sock", None)
+        if opened is not None:
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
 
 
 def own_options(options: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:

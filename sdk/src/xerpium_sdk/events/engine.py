@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from xerpium_sdk.events.connection import cannot_heal
+from xerpium_sdk.events.connection import cannot_heal, hang_up
 from xerpium_sdk.events.coordinator import Coordinator
 from xerpium_sdk.events.desk import Desk
 from xerpium_sdk.events.group import RedisGroup
@@ -132,7 +130,7 @@ class Engine:
         self._given_up.set()
         self.stop()
         for client in (self._reading, self._telling):
-            _hang_up(client)
+            hang_up(client)
         ended = [pool.give_up() for pool in self._pools.values()]
         return self.over.is_set() and all(ended)
 
@@ -267,15 +265,6 @@ class Engine:
         if self._own_loop is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._own_loop.join(JOIN_SECONDS)
-
-
-def _hang_up(client: Redis) -> None:
-    """End whatever waits on the connections of ``client`` in other threads, and close nothing: they do that."""
-    for connection in tuple(client.connection_pool._in_use_connections):
-        opened: socket.socket | None = getattr(connection, "_sock", None)
-        if opened is not None:
-            with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
 
 
 def _close(client: Redis) -> None:
