@@ -15,7 +15,7 @@ from typing import Any
 
 NAME = "REMOVED_WALL"
 MATRIX = "tests/isolation/test_matrix.py"
-TENANCY = "tests/core/test_tenancy.py"
+TENANCY = "tests/core/test_walls.py"
 
 
 @dataclass(frozen=True)

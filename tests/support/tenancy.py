@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 from django.utils import timezone
 
@@ -16,9 +17,10 @@ from apps.registry.models import HistoryEntry, Instance, PollHour, PollResult, S
 from apps.serviceauth.models import Company, EnrolmentToken, Role, RoleAssignment, ServiceAccount, ServiceKey
 from apps.uiregistry.models import Component, Dashboard, Layout, Manifest, ManifestRevision, Widget
 
-__all__ = ["ONE", "TWO", "Rows", "columns_of_key", "rows_of_all"]
+__all__ = ["ONE", "SCOPED", "TWO", "Rows", "columns_of_key", "rows_of_all"]
 
 ONE, TWO = 1, 2
+SCOPED = sorted((m for m in apps.get_models() if issubclass(m, CompanyScoped)), key=lambda m: m._meta.label)
 Rows = dict[type[CompanyScoped], dict[int | None, Any]]
 
 
