@@ -25,14 +25,13 @@ class LifeThread:
         self._thread.start()
         self._begun.result()
 
-    def stop(self, seconds: float) -> bool:
-        """End it within ``seconds``; False when something is left then.
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this very thread, which cannot wait for its own end."""
+        return threading.current_thread() is self._thread
 
-        Raises:
-            RuntimeError: by a handler on that very loop, which would wait for its own end.
-        """
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("A service is not stopped by what runs on its own event loop.")
+    def stop(self, seconds: float) -> bool:
+        """End it within ``seconds``; False when something is left then."""
         self._seconds = seconds * 0.9
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(seconds)

@@ -137,6 +137,7 @@ class XerpiumService:
         self._life: Life | None = None
         self._thread: LifeThread | None = None
         self._process = 0
+        self._ending = False
 
     def __repr__(self) -> str:
         """Return who this is, and whether it runs."""
@@ -356,7 +357,7 @@ class XerpiumService:
 
         Raises:
             ValueError: something that has no default is not known.
-            RuntimeError: it runs already.
+            RuntimeError: it runs already, or is being stopped.
         """
         life = self._claim()
         try:
@@ -369,9 +370,14 @@ class XerpiumService:
         """Stop it within ``timeout`` seconds (default: `stop_seconds`); nothing happens when it does not run."""
         if self._thread is not None:
             raise RuntimeError("It was begun by start(): end it by stop().")
-        life, self._life = self._life, None
+        with self._lock:
+            life, self._life = self._life, None
+            self._ending = life is not None
         if life is not None:
-            await life.end(self.stop_seconds if timeout is None else timeout)
+            try:
+                await life.end(self.stop_seconds if timeout is None else timeout)
+            finally:
+                self._ending = False
 
     async def __aenter__(self) -> Self:
         await self.astart()
@@ -399,14 +405,23 @@ class XerpiumService:
         """Stop what `start` began within ``timeout`` seconds (default: `stop_seconds`).
 
         Returns False when something is left then, which ends by itself. Nothing happens when it does not run.
+
+        Raises:
+            RuntimeError: it runs on an event loop, or this is called by a handler on its own.
         """
         with self._lock:
             if self._life is not None and self._thread is None and self.running:
                 raise RuntimeError("It was begun on an event loop: end it there, by astop().")
+            if self._thread is not None and self._thread.is_here:
+                raise RuntimeError("A service is not stopped by what runs on its own event loop.")
             thread, self._life, self._thread = self._thread, None, None
-        if thread is None or self._process != os.getpid():
-            return True
-        ended = thread.stop(self.stop_seconds if timeout is None else timeout)
+            if thread is None or self._process != os.getpid():
+                return True
+            self._ending = True
+        try:
+            ended = thread.stop(self.stop_seconds if timeout is None else timeout)
+        finally:
+            self._ending = False
         if not ended:
             log.warning("%s has not stopped in time.", self.name)
         return ended
@@ -434,6 +449,8 @@ class XerpiumService:
         with self._lock:
             if self.running:
                 raise RuntimeError(f"{self.name} runs already.")
+            if self._ending and self._process == os.getpid():
+                raise RuntimeError(f"{self.name} is being stopped.")
             self._process, self._thread = os.getpid(), None
             self._life = Life(self._parts)
             return self._life
