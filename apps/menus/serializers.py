@@ -214,9 +214,9 @@ class ItemQuery(ListQuery):
     name = QueryText(max_length=MAX_NAME, required=False)
     path = QueryText(max_length=MAX_PATH, required=False, help_text="However it is written.")
     parent_id = _number("Its children; 0: those at the top.")
-    pending = serializers.BooleanField(required=False, allow_null=True, default=None, help_text="Waiting for a parent.")
-    displaced = serializers.BooleanField(required=False, allow_null=True, default=None)
-    is_active = serializers.BooleanField(required=False, allow_null=True, default=None)
+    pending = serializers.BooleanField(required=False, help_text="Waiting for a parent.")
+    displaced = serializers.BooleanField(required=False)
+    is_active = serializers.BooleanField(required=False)
     q = QueryText(max_length=100, required=False, help_text="Part of the name, the key or the path.")
 
 

@@ -14,7 +14,6 @@ from apps.menus.models import COMPANY, GLOBAL, MenuItem, Overlay
 from apps.menus.overlays import TOP, effective
 from apps.menus.paths import route_key
 from apps.registry import selectors as registry
-from apps.registry.models import Service
 
 __all__ = ["NOTHING", "ItemView", "declared_values", "item", "items", "items_shown", "unknown_siblings"]
 
@@ -159,7 +158,7 @@ def _effective(row: MenuItem, overlays: Iterable[Overlay], company_id: int | Non
 
 def _lifetimes(names: set[str]) -> dict[str, Lifetime]:
     states = registry.service_states(names)
-    known = set(Service.objects.filter(name__in=names).values_list("name", flat=True))
+    known = registry.services_ever_registered(names)
     return {
         name: lifetime_of(states[name].statuses if name in states else (), was_registered=name in known)
         for name in names

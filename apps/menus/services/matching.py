@@ -197,7 +197,7 @@ class _Stored:
     def _found(self, item: Declared, company: int | None, key: str) -> MenuItem | None:
         if item.id is not None:
             return self._by_id.get(item.id)
-        named = self._by_key.get((key, company), [])
+        named = [*self._by_key.get((key, company), [])]
         if item.values.get("key") is None and _path(item):
             # Without a key its path is what it is known by, and how that is written makes no difference.
             route = route_key(item.values["path"])
