@@ -18,6 +18,7 @@ from xerpium_sdk.registry._async.client import AsyncHubClient
 from xerpium_sdk.registry._async.member import AsyncMember
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.registry._flows import Renewal, Retry
+from xerpium_sdk.registry._service_registry import ServiceRegistry
 from xerpium_sdk.registry._sync.catalog import Catalog
 from xerpium_sdk.registry._sync.client import HubClient
 from xerpium_sdk.registry._sync.member import Member
@@ -47,6 +48,7 @@ __all__ = [
     "Renewal",
     "Retry",
     "ServiceRecord",
+    "ServiceRegistry",
     "Status",
     "UnreadableAnswer",
     "VersionRangeError",
