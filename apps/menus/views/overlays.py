@@ -56,9 +56,9 @@ class OverlayView(HubView):
     def put(self, request: Request, scope: str, scope_id: str, item_id: int) -> Response:
         """Let something else count in a scope than what the service says.
 
-        All that was changed there before is replaced. For operators; people may change their own menu (`user`): name, order, hidden, pinned. What counts is said for
-        everybody (`global`, with any number or `-`), for a company, a role, a person, the later the more. `{}` takes
-        everything back. No registration ever changes an overlay.
+        All that was changed there before is replaced. For operators; people may change their own menu (`user`): name,
+        order, hidden, pinned. What counts is said for everybody (`global`, with any number or `-`), for a company, a
+        role, a person, the later the more. `{}` takes everything back. No registration ever changes an overlay.
         """
         caller, number = caller_of(request), scope_number(scope, scope_id)
         told = OverlaySerializer.read(request.data)
