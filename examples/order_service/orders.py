@@ -7,7 +7,7 @@ from itertools import count
 
 from pydantic import BaseModel, Field
 
-from .products import Product, Products
+from .products import Product
 
 
 class NewLine(BaseModel):
@@ -49,9 +49,9 @@ class UnknownOrder(LookupError):
 class Orders:
     """All orders, by id."""
 
-    def __init__(self, products: Products, tell: Callable[[Order], Awaitable[None]]) -> None:
+    def __init__(self, product: Callable[[int], Awaitable[Product]], tell: Callable[[Order], Awaitable[None]]) -> None:
         self.all: dict[int, Order] = {}
-        self._products, self._tell = products, tell
+        self._product, self._tell = product, tell
         self._ids = count(1)
 
     def get(self, order_id: int) -> Order:
@@ -72,9 +72,9 @@ class Orders:
         transaction (`xerpium_sdk.django` has the outbox for that).
 
         Raises:
-            UnknownProduct, ProductsUnavailable, PublishFailed: then nothing is stored.
+            UnknownProduct, CallError, PublishFailed: then nothing is stored.
         """
-        lines = [priced(line, await self._products.get(line.product_id)) for line in new.lines]
+        lines = [priced(line, await self._product(line.product_id)) for line in new.lines]
         order = Order(
             id=next(self._ids),
             customer=new.customer,

@@ -1,75 +1,24 @@
-"""The product service: a REST API, a health endpoint, one line to be a member of the hub, one to handle events.
+"""The product service: a REST API, and one object for all that it has to do with the hub.
 
 What it shows in the application stands in `ui`; the endpoints below "What widgets show" answer its widgets and badges.
 """
 
-import os
-from datetime import UTC, datetime
-from typing import Any
-
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from xerpium_sdk.auth import TokenVerifier, has_key
-from xerpium_sdk.auth.fastapi import protect, verify_service_auth
-from xerpium_sdk.events import AsyncEventPublisher, EventConsumer
-from xerpium_sdk.fastapi import consume, join, publish
-from xerpium_sdk.registry import Registration
+from xerpium_sdk.auth.fastapi import verify_service_auth
 from xerpium_sdk.wire.problems import Problem
 
-from .events import SERVICE, StockKeeper
-from .store import Category, DuplicateSku, NewCategory, NewProduct, Product, UnknownCategory, UnknownProduct, stocked
-from .ui import MANIFEST
+from . import events, ui
+from .service import service, store
+from .store import Category, NewCategory, NewProduct, Product, Refusal
 
-VERSION = "1.4.0"
-HUB_URL = os.environ.get("HUB_URL", "http://127.0.0.1:8000")
-HOST = os.environ.get("HOST", "127.0.0.1")
-PORT = int(os.environ.get("PORT", "8001"))
-ADDRESS = f"http://{HOST}:{PORT}"
+__all__ = ["app", "ui"]
 
-app = FastAPI(title="Product service", description="Products and their categories.", version=VERSION)
-api = APIRouter(prefix="/api/v1")
-if has_key():
-    # Without a key of its own, as on a laptop with an open hub, this service lets everybody in.
-    protect(app, TokenVerifier(HUB_URL, SERVICE))
-    api.dependencies.append(Depends(verify_service_auth))
-store = stocked()
-publisher = publish(app, AsyncEventPublisher(SERVICE))
-stock = StockKeeper(store, publisher, consume(app, EventConsumer(SERVICE)))
-
-join(
-    app,
-    HUB_URL,
-    Registration(
-        name=SERVICE,
-        version=VERSION,
-        host=HOST,
-        port=PORT,
-        api_base_url=f"{ADDRESS}/api/v1",
-        api_docs_url=f"{ADDRESS}/docs",
-        tags=["erp", "catalogue", "example"],
-        capabilities=["product_management", "category_management"],
-        # Far shorter than usual, so that whoever stops this service sees within half a minute what the hub makes of it.
-        lease_seconds=30,
-        poll_interval_seconds=5,
-    ),
-    details=lambda: {"products": len(store.products), "categories": len(store.categories)},
-    manifest=MANIFEST,
-)
-
-
-@app.get("/health")
-async def health() -> dict[str, Any]:
-    """Say how this service is; the hub asks every few seconds."""
-    return {
-        "service": SERVICE,
-        "version": VERSION,
-        "status": "healthy",
-        "timestamp": datetime.now(UTC).isoformat(),
-        "checks": {
-            "store": {"status": "healthy", "details": {"products": len(store.products)}, "response_time_ms": 0.0}
-        },
-    }
+app = FastAPI(title="Product service", description="Products and their categories.", version=service.version)
+service.install(app)
+# Without a key of its own, as on a laptop with an open hub, this service lets everybody in.
+api = APIRouter(prefix="/api/v1", dependencies=[Depends(verify_service_auth)] if service.has_key else [])
 
 
 @api.get("/categories")
@@ -94,7 +43,7 @@ async def list_products(category_id: int | None = None, q: str = "") -> list[Pro
 async def add_product(new: NewProduct) -> Product:
     """Add a product; 422 for an unknown category, 409 for a SKU that is taken."""
     product = store.add_product(new)
-    await stock.product_added(product)
+    await events.product_added(product)
     return product
 
 
@@ -109,17 +58,11 @@ async def product_count() -> dict[str, int]:
 
 
 @api.get("/products/low-stock")
-async def low_stock() -> list[dict[str, Any]]:
+async def low_stock() -> list[dict[str, int | str]]:
     """Return the products of which there is too little left, the scarcest first."""
     return [
-        {
-            "id": product.id,
-            "name": product.name,
-            "sku": product.sku,
-            "current_stock": product.stock,
-            "minimum_stock": product.reorder_level,
-        }
-        for product in store.running_low()
+        {"id": one.id, "name": one.name, "sku": one.sku, "current_stock": one.stock, "minimum_stock": one.reorder_level}
+        for one in store.running_low()
     ]
 
 
@@ -130,11 +73,9 @@ async def low_stock_count() -> dict[str, int]:
 
 
 @api.get("/categories/stats")
-async def products_by_category() -> list[dict[str, Any]]:
+async def products_by_category() -> list[dict[str, int | str]]:
     """Return how many products each category has."""
-    return [
-        {"label": category.name, "value": len(store.find(category.id, ""))} for category in store.categories.values()
-    ]
+    return [{"label": one.name, "value": len(store.find(one.id, ""))} for one in store.categories.values()]
 
 
 @api.get("/products/{product_id}", responses={404: {"description": "There is no such product."}})
@@ -152,24 +93,8 @@ async def change_product(product_id: int, new: NewProduct) -> Product:
 app.include_router(api)
 
 
-@app.exception_handler(UnknownProduct)
-async def unknown_product(request: Request, error: UnknownProduct) -> JSONResponse:
-    """Answer 404."""
-    return problem(Problem(status=404, code="not_found", title="Not found", detail=str(error)))
-
-
-@app.exception_handler(UnknownCategory)
-async def unknown_category(request: Request, error: UnknownCategory) -> JSONResponse:
-    """Answer 422."""
-    return problem(Problem(status=422, code="unknown_category", title="Invalid input", detail=str(error)))
-
-
-@app.exception_handler(DuplicateSku)
-async def duplicate_sku(request: Request, error: DuplicateSku) -> JSONResponse:
-    """Answer 409."""
-    return problem(Problem(status=409, code="duplicate_sku", title="Conflict", detail=str(error)))
-
-
-def problem(document: Problem) -> JSONResponse:
-    """Return an error answer as RFC 9457 has it."""
+@app.exception_handler(Refusal)
+async def refused(request: Request, error: Refusal) -> JSONResponse:
+    """Answer with the error as RFC 9457 has it."""
+    document = Problem(status=error.status, code=error.code, title=error.title, detail=str(error))
     return JSONResponse(document.to_json(), document.status, media_type="application/problem+json")

@@ -36,16 +36,28 @@ class Product(NewProduct):
     id: int
 
 
-class UnknownProduct(LookupError):
+class Refusal(Exception):
+    """Raised when something cannot be done; what an answer says of it."""
+
+    status, code, title = 400, "refused", "Refused"
+
+
+class UnknownProduct(Refusal):
     """Raised when there is no product of that id."""
 
+    status, code, title = 404, "not_found", "Not found"
 
-class UnknownCategory(ValueError):
+
+class UnknownCategory(Refusal):
     """Raised when a product names a category that is not there."""
 
+    status, code, title = 422, "unknown_category", "Invalid input"
 
-class DuplicateSku(ValueError):
+
+class DuplicateSku(Refusal):
     """Raised when a product's SKU is another one's."""
+
+    status, code, title = 409, "duplicate_sku", "Conflict"
 
 
 class Store:

@@ -56,12 +56,13 @@ def test_the_engines_get_time_to_close_their_files_even_when_the_supervisor_was_
 def test_the_example_services_know_the_hub_and_none_of_its_secrets():
     product, order = parts.examples(SITE)
     assert product.environment == {
-        "HUB_URL": "http://127.0.0.1:8000",
-        "PORT": "8001",
+        "XERPIUM_HUB_URL": "http://127.0.0.1:8000",
+        "XERPIUM_HOST": "127.0.0.1",
+        "XERPIUM_PORT": "8001",
         "REDIS_URL": "redis://here",
         "PATH": "/bin",
     }
-    assert order.environment["PORT"] == "8002"
+    assert order.environment["XERPIUM_PORT"] == "8002"
     assert order.cwd == Path("/base/examples")
 
 

@@ -33,7 +33,8 @@ def test_the_addresses_are_there_for_programs_and_for_people(hub):
     assert addresses.stat().st_mode & 0o777 == 0o600
     known = hub.addresses
     assert known["HUB_URL"] == hub.url
-    assert set(known) == {"HUB_URL", "DATABASE_URL", "REDIS_URL"}
+    assert known["XERPIUM_HUB_URL"] == hub.url
+    assert set(known) == {"HUB_URL", "XERPIUM_HUB_URL", "DATABASE_URL", "REDIS_URL"}
     assert re.search(rf"^  Application +{hub.url}/$", hub.log, re.MULTILINE)
     assert known["DATABASE_URL"].split(":")[2].split("@")[0] not in hub.log
 

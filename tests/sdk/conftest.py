@@ -51,9 +51,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def example(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Importer:
     """Imports an example service afresh, told where the hub is."""
-    monkeypatch.setenv("HUB_URL", hub.url)
-    monkeypatch.delenv("HOST", raising=False)
-    monkeypatch.setenv("PORT", "8101")
+    monkeypatch.setenv("XERPIUM_HUB_URL", hub.url)
+    monkeypatch.setenv("XERPIUM_HOST", "127.0.0.1")
+    monkeypatch.setenv("XERPIUM_PORT", "8101")
     monkeypatch.syspath_prepend(EXAMPLES)
 
     def load(name: str) -> ModuleType:

@@ -56,7 +56,7 @@ class RunningHub:
 
     @property
     def addresses(self) -> dict[str, str]:
-        """What it tells other programs: HUB_URL, DATABASE_URL, REDIS_URL."""
+        """What it tells other programs: HUB_URL and XERPIUM_HUB_URL, DATABASE_URL, REDIS_URL."""
         lines = (self.data / "hub.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)
 

@@ -128,7 +128,9 @@ class Hub:
 
     def _announce(self) -> None:
         site = self._plan.site
-        addresses = {"HUB_URL": site.url, "DATABASE_URL": site.database_url, "REDIS_URL": site.redis_url}
+        # The same address by the names that hubs' own programs and the SDK's services ask for.
+        addresses = {"HUB_URL": site.url, "XERPIUM_HUB_URL": site.url}
+        addresses |= {"DATABASE_URL": site.database_url, "REDIS_URL": site.redis_url}
         for file, content in ((OWN_SECRETS, self._plan.own_secrets), (ADDRESSES, addresses)):
             self._plan.data.write(file, "".join(f"{name}={value}\n" for name, value in content.items()))
         rows = [

@@ -141,7 +141,7 @@ def _django(site: Site, name: str, *arguments: str, level: int = 0, ready_line: 
 
 def _example(site: Site, example: Example, key: str) -> Part:
     server = ("-m", "uvicorn", f"{example.folder}.main:app", "--no-access-log", "--timeout-graceful-shutdown", "3")
-    own = {"HUB_URL": site.url, "PORT": str(example.port)}
+    own = {"XERPIUM_HUB_URL": site.url, "XERPIUM_HOST": "127.0.0.1", "XERPIUM_PORT": str(example.port)}
     if key:
         own |= {"XERPIUM_SERVICE_NAME": example.service, "XERPIUM_SERVICE_KEY": key}
     return Part(

@@ -11,6 +11,7 @@ import pytest
 from tests.sdk.ui.conftest import hub, small_ui_hub
 from tests.sdk.ui.hub import UIHub
 from tests.support.freezing import FreezingProxy
+from xerpium_sdk.health import HealthChecker
 from xerpium_sdk.service import XerpiumService, _settings
 
 __all__ = ["hub", "small_ui_hub"]
@@ -27,11 +28,12 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make(hub: UIHub) -> Maker:
-    """A function that makes services of the small hub; they wait for nothing that is away."""
+    """A function that makes services of the small hub; they wait for nothing, and judge no disk of this machine."""
 
     def make(name: str = "shop", **given: Any) -> XerpiumService:
+        health = HealthChecker(name, "1.4.2", disk_path=None, max_memory_percent=None)
         defaults: dict[str, Any] = {"hub_url": hub.url, "host": "127.0.0.1", "port": 8101, "ready_seconds": 0.5}
-        return XerpiumService(name, "1.4.2", **{**defaults, **given})
+        return XerpiumService(name, "1.4.2", **{"health": health, **defaults, **given})
 
     return make
 

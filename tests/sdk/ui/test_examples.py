@@ -56,7 +56,7 @@ async def test_the_order_service_hangs_its_items_under_the_product_services_menu
 async def test_every_endpoint_that_is_declared_answers(example: Importer) -> None:
     for name in ("product_service", "order_service"):
         module = example(name)
-        manifest: Manifest = module.MANIFEST
+        manifest: Manifest = module.service.manifest
         endpoints = [item.api_endpoint for item in manifest.components]
         endpoints += [item.api_endpoint for item in manifest.widgets]
         endpoints += [item.badge.endpoint for item in manifest.menus if item.badge]  # type: ignore[union-attr]
@@ -92,7 +92,7 @@ async def test_widgets_of_orders_show_what_there_is(
 ) -> None:
     orders, products = example("order_service"), example("product_service")
     to_products = httpx2.AsyncClient(transport=httpx2.ASGITransport(products.app))
-    monkeypatch.setattr(orders.products, "_http", to_products)
+    monkeypatch.setattr(orders.service.services, "_http", to_products)
     hub.opening = [snapshot(1, service("product-service"))]
     async with to_products, orders.app.router.lifespan_context(orders.app), caller(orders) as call:
         assert (await call.get("/api/v1/orders/recent")).json() == []
