@@ -58,12 +58,12 @@ class Known:
     Attributes:
         routes: by service, the routes of its pages, as `route_key` has them.
         granted: the patterns of permissions that roles give.
-        icons: the names that are drawn.
+        has_icon: whether an icon with a name is drawn.
     """
 
     routes: Mapping[str, Collection[str]] | None = None
     granted: Collection[str] | None = None
-    icons: Collection[str] | None = None
+    has_icon: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,10 +307,10 @@ def _icons(tree: _Tree) -> Iterator[Finding]:
                 else f"{_names(bare)} {where} {'has' if len(bare) == 1 else 'have'} no icon.",
                 mend="Choose one in the menu tree.",
             )
-    icons = tree.known.icons
-    if icons is None:
+    has_icon = tree.known.has_icon
+    if has_icon is None:
         return
-    unknown = [one for one in tree.entries.values() if one.icon and not one.away and one.icon not in icons]
+    unknown = [one for one in tree.entries.values() if one.icon and not one.away and not has_icon(one.icon)]
     for name, count in Counter(entry.icon for entry in unknown).items():
         users = [entry for entry in unknown if entry.icon == name]
         yield Finding(

@@ -2,18 +2,27 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
-from apps.menus.models import MenuItem, Overlay
+from apps.menus.models import Conflict, MenuItem, Overlay
+from apps.menus.services.overlays import overlay_set
+from apps.serviceauth.models import Company, Role
 from tests.e2e.test_browser_console import inaccessible
 from tests.menus.planted import declare, plant
-from tests.support.browser import NARROW, Window, Windows, anna, chromium, screenshot, windows
+from tests.support.browser import NARROW, WIDE, Window, Windows, anna, chromium, screenshot, windows
 from tests.support.database import transactional_db
+from tests.support.services import run
+from xerpium_sdk.wire.registry import Status
 
 __all__ = ["anna", "chromium", "transactional_db", "windows"]
 
 pytestmark = pytest.mark.browser
 
+PAGES = {
+    "tree": "/admin/menus/", "inbox": "/admin/menus/inbox/", "check": "/admin/menus/check/",
+    "list": "/admin/menus/menuitem/",
+}  # fmt: skip
 LONG = "A menu item with a name of sixty letters to see what is cut"
 
 
@@ -40,7 +49,8 @@ def names(page: Page) -> list[str]:
 def drag(page: Page, name: str, to: str, part: float = 0.5) -> None:
     """Drag a row onto another, to ``part`` of its height."""
     start, end = row(page, name).bounding_box(), row(page, to).bounding_box()
-    assert start and end
+    assert start
+    assert end
     page.mouse.move(start["x"] + 80, start["y"] + start["height"] / 2)
     page.mouse.down()
     page.mouse.move(start["x"] + 90, start["y"] + start["height"] / 2 + 8)
@@ -101,6 +111,24 @@ def test_items_are_dragged_renamed_moved_by_keys_and_taken_back(windows: Windows
     assert not Overlay.objects.filter(item_id=known["Returns"]).exists()
     page.keyboard.press("Control+z")
     expect(row(page, "Goods & wares")).to_be_visible()
+
+    row(page, "Orders").click()
+    page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator("#panel-item")).to_contain_text("2 items chosen")
+    page.get_by_role("button", name="Move", exact=True).first.click()
+    page.keyboard.type("repor")
+    screenshot(window, "menus-move")
+    page.keyboard.press("Enter")
+    saved(page)
+    assert names(page)[:4] == ["Reports", ".Orders", ".Returns", "Catalogue"]
+    page.get_by_role("button", name="Icon", exact=True).click()
+    page.keyboard.type("star half")
+    screenshot(window, "menus-icons")
+    page.keyboard.press("Enter")
+    saved(page)
+    assert set(MenuItem.objects.filter(overlays__values__icon="star_half").values_list("name", flat=True)) == {
+        "Orders", "Returns",
+    }  # fmt: skip
     assert window.faults == []
 
 
@@ -129,15 +157,113 @@ def test_nothing_is_lost_when_the_hub_cannot_be_reached_or_says_no(windows: Wind
     expect(page.locator("[data-part-of=fault]")).not_to_be_visible()
 
 
-def test_look(windows: Windows, anna: User) -> None:
-    plant()
-    declare("product-service", LONG, "/long")
-    for theme in ("light", "dark"):
-        for size in ((1280, 900), (768, 900), NARROW):
-            window = windows.open(anna, theme=theme, size=size)
-            page = opened(window)
-            row(page, "Products").click()
-            screenshot(window, f"menus-{theme}-{size[0]}")
-            assert window.faults == []
-            assert window.overflow() <= 0
-            assert inaccessible(window) == []
+def test_what_is_hidden_for_a_company_is_previewed_and_explained(windows: Windows, anna: User) -> None:
+    known = plant()
+    Company.objects.create(id=7, name="Acme", last_event_at="2026-01-01T00:00Z")
+    window = windows.open(anna)
+    page = opened(window)
+    page.locator(".menu-whom [name=scope]").select_option("company")
+    page.locator(".menu-whom [name=company]").select_option("7")
+    page.get_by_role("button", name="Go").click()
+    expect(page.locator(".menu-for")).to_contain_text("counts for everybody in Acme and for nobody else")
+    page.wait_for_selector("#menus[data-ready]")
+    row(page, "Orders").click()
+    page.get_by_role("button", name="Hide", exact=True).first.click()
+    saved(page)
+    assert Overlay.objects.get().company_id == 7
+    page.get_by_role("tab", name="Preview").click()
+    page.get_by_label("Permissions instead of theirs").fill("product.*")
+    page.get_by_role("button", name="Show what they get").click()
+    expect(page.locator("#panel-preview [data-told]")).to_contain_text("Everybody in Acme, with product.*, gets")
+    hidden = page.locator("#panel-preview [role=treeitem]:has(.menu-name:text-is('Orders'))")
+    expect(hidden).to_contain_text("hidden")
+    hidden.click()
+    expect(page.locator("[data-why]")).to_contain_text("An operator hid it for company 7. (operator:anna)")
+    expect(page.locator("[data-why]")).to_contain_text("It takes the permission order.view.")
+    screenshot(window, "menus-preview")
+    assert inaccessible(window) == []
+    assert window.faults == []
+    assert Overlay.objects.get().item_id == known["Orders"]
+
+
+def test_the_inbox_settles_what_services_and_operators_say_differently(windows: Windows, anna: User) -> None:
+    known = plant()
+    overlay_set(
+        item_id=known["Reports"], scope="global", scope_id=0, company_id=None, values={"name": "Numbers"},
+        actor="operator:anna", now=timezone.now(),
+    )  # fmt: skip
+    declare("report-service", "Statistics", "/reports", icon="bar-chart", order_number=3)
+    claim = {"route_key": "/products", "path": "/products", "owner": "product-service", "claimant": "order-service"}
+    Conflict.objects.create(kind="menu", times=3, **claim)
+    window = windows.open(anna)
+    page = window.open("/admin/menus/inbox/")
+    screenshot(window, "menus-inbox")
+    assert inaccessible(window) == []
+    page.get_by_role("button", name="Take “Statistics”").click()
+    expect(page.get_by_text("“Statistics” is as report-service says.")).to_be_visible()
+    page.get_by_role("link", name="Hand over to order-service").click()
+    expect(page.get_by_text("This gives /products to order-service")).to_be_visible()
+    screenshot(window, "menus-hand-over")
+    page.get_by_role("button", name="Hand over").click()
+    expect(page.get_by_text("/products belongs to order-service now")).to_be_visible()
+    screenshot(window, "menus-handed")
+    page = opened(window)
+    expect(row(page, "Products")).to_contain_text("handed over")
+    expect(row(page, "Statistics")).to_be_visible()
+    assert window.faults == []
+
+
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+def test_every_page_about_menus_is_whole(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
+    window = windows.open(anna, theme=theme, size=size)
+    faults: dict[str, list[str]] = {}
+
+    def look(name: str, path: str) -> None:
+        page = window.open(path)
+        if path == "/admin/menus/":
+            page.wait_for_selector("#menus[data-ready]")
+            if name == "tree":
+                row(page, "Products").click()
+        screenshot(window, f"menus-{name}-{theme}-{size[0]}")
+        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
+        faults[name] = window.faults + sideways + inaccessible(window)
+        window.faults = []
+
+    for name, path in PAGES.items():
+        look(f"empty-{name}", path)
+    known = plant()
+    declare("product-service", LONG, "/long", parent_name="Catalogue")
+    declare("product-service", LONG, "/long-too", required_permissions=["stock.view"])
+    run("report-service", [Status.UNHEALTHY])
+    run("order-service", [Status.DEREGISTERED])
+    Role.objects.create(name="Clerk", permissions=["order.*"])
+    for number, values in ((known["Products"], {"name": "Goods", "hidden": True}), (known["Prices"], {"icon": "star"})):
+        overlay_set(
+            item_id=number, scope="global", scope_id=0, company_id=None, values=values, actor="operator:anna",
+            now=timezone.now(),
+        )  # fmt: skip
+    for name, path in (PAGES | {"item": f"/admin/menus/menuitem/{known['Products']}/change/"}).items():
+        look(name.replace("tree", "filled"), path)
+    assert faults == {name: [] for name in faults}
+
+
+def test_ten_thousand_items_are_walked_and_searched(windows: Windows, anna: User) -> None:
+    paths = [f"/big/{number}" for number in range(10_000)]
+    rows = [MenuItem(service_name="big", key=p, declared={}, name=f"Item {p[5:]}", path=p, route_key=p) for p in paths]
+    MenuItem.objects.bulk_create(rows)
+    top = list(MenuItem.objects.order_by("pk").values_list("pk", flat=True)[:10])
+    MenuItem.objects.filter(pk__gt=top[-1]).update(parent_id=top[0])
+    window = windows.open(anna)
+    page = opened(window)
+    row(page, "Item 0").click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    assert page.locator(".menu-side [role=treeitem]").count() < 80
+    page.get_by_label("Search names, paths and services").fill("/big/9876")
+    expect(page.locator("[data-part-of=found]")).to_have_text("1 of 10,000 items")
+    page.keyboard.press("Enter")
+    expect(row(page, "Item 9876")).to_be_focused()
+    screenshot(window, "menus-many")
+    page.keyboard.press("Delete")
+    saved(page)
+    assert window.faults == []

@@ -5,21 +5,27 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.menus.models import MenuItem
 from apps.menus.services.items import item_declare
 
-__all__ = ["declare", "plant", "planted"]
-
-Tree = Sequence[tuple[str, Any]]
+__all__ = ["declare", "plant"]
 
 
 def declare(service: str, name: str, path: str = "", *, company: int | None = None, **values: Any) -> int:
     """Let a service declare an item; return its number."""
-    told = {"name": name, **({} if "url" in values else {"path": path or f"/{name.lower().replace(' ', '-')}"}), **values}
+    told = {
+        "name": name,
+        **({} if "url" in values else {"path": path or f"/{name.lower().replace(' ', '-')}"}),
+        **values,
+    }
     if company is not None:
         told["company_id"] = company
     number, _ = item_declare(
-        service_name=service, declared_in=company, values=told, companies="*", actor=f"service:{service}", now=timezone.now()
+        service_name=service,
+        declared_in=company,
+        values=told,
+        companies="*",
+        actor=f"service:{service}",
+        now=timezone.now(),
     )
     return number
 
@@ -43,8 +49,3 @@ def plant() -> dict[str, int]:
     for service, name, values in lines:
         found[name] = declare(service, name, **values)
     return found
-
-
-def planted(name: str) -> MenuItem:
-    """Return an item by what its service calls it."""
-    return MenuItem.objects.get(name=name)

@@ -45,6 +45,7 @@ class Drift:
     said: str
     yours: str
     was: str
+    actor: str
     may_decide: bool
 
 
@@ -73,7 +74,10 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "more_claims": waiting.conflicts - len(found),
         "drifts": _drifts(may_change=may_change),
         "pending": [(item, tree_address(_whom_of(item), item.pk)) for item in pending_items(limit=MOST_SHOWN)],
-        "handovers": [(row, _where(row.company_id, companies), may_change and row.is_writable) for row in given],
+        "handovers": [
+            (row, words.who(row.actor), _where(row.company_id, companies), may_change and row.is_writable)
+            for row in given
+        ],
         "may_change": may_change,
     }
     return TemplateResponse(request, "menus/inbox.html", context)
@@ -213,5 +217,6 @@ def _fields(
                 said=words.value_words(field, now[field], names),
                 yours=words.value_words(field, row.values[field], names),
                 was=words.value_words(field, row.base[field], names),
+                actor=words.who(row.actor),
                 may_decide=may_change and row.is_writable,
             )

@@ -1,5 +1,6 @@
 """What stands on the page of a menu item. Reads only; a handful of queries."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,19 @@ class Layer:
     """Each field: its title, what counts there, and whether the service says something else by now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An entry of the audit in words: what was done, to which fields, and for whom if it says so."""
+
+    entry: AuditEntry
+    verb: str
+    told: str
+    where: str
+
+
+DEEDS = {"menu_overlay_changed": "arranged", "menu_drift_kept": "kept"}
+
+
 def item_page(item: MenuItem, *, may_see_audit: bool) -> dict[str, Any]:
     """Return everything that the page of an item shows."""
     found = arranged_for(Whom("company", item.company_id, item.company_id) if item.company_id else Whom())
@@ -64,7 +78,7 @@ def item_page(item: MenuItem, *, may_see_audit: bool) -> dict[str, Any]:
         else tree_address(Whom("company", item.company_id, item.company_id), item.pk),
         "lines": _lines(node, names) if node else [],
         "layers": _layers(item, names),
-        "entries": _history(item) if may_see_audit else [],
+        "entries": _history(item, names) if may_see_audit else [],
         "handover": handover,
     }
 
@@ -112,7 +126,7 @@ def _layers(item: MenuItem, names: dict[int, str]) -> list[Layer]:
             if field in one.values
         )
         told = whom.words(companies, roles)
-        found.append(Layer(told, tree_address(whom, item.pk), one.actor, one.updated_at, one.reason, lines))
+        found.append(Layer(told, tree_address(whom, item.pk), words.who(one.actor), one.updated_at, one.reason, lines))
     return found
 
 
@@ -120,7 +134,25 @@ def _company(company_id: int | None) -> str:
     return "" if company_id is None else company_names([company_id]).get(company_id, f"Company {company_id}")
 
 
-def _history(item: MenuItem) -> list[AuditEntry]:
-    """Return what was done to the item, the latest first: by operators, and its service's declarations."""
-    own = AuditEntry.objects.filter(object_type="menu_item", object_id=str(item.pk))
-    return list(own.order_by("-id")[:MOST_HISTORY])
+def _history(item: MenuItem, names: Mapping[int, str]) -> list[Deed]:
+    """Return what operators did to the item, the latest first."""
+    rows = list(
+        AuditEntry.objects.filter(object_type="menu_item", object_id=str(item.pk)).order_by("-id")[:MOST_HISTORY]
+    )
+    companies = company_names({row.company_id for row in rows if row.company_id is not None})
+    roles = {role.id: role.name for role in roles_known()}
+    return [_deed(row, names, companies, roles) for row in rows]
+
+
+def _deed(row: AuditEntry, names: Mapping[int, str], companies: Mapping[int, str], roles: Mapping[int, str]) -> Deed:
+    sides = {**(row.before or {}), **(row.after or {})}
+    after = row.after or {}
+    # Of a scope the audit keeps only what differs, so a change of the same overlay does not name it again.
+    whom = Whom(sides.get("scope", ""), sides.get("scope_id") or 0, row.company_id)
+    told = [
+        f"{words.FIELD_WORDS[field]}: {words.value_words(field, after[field], names) if field in after else 'reset'}"
+        for field in FIELDS
+        if field in sides
+    ]
+    where = whom.words(companies, roles) if whom.scope else ""
+    return Deed(row, DEEDS.get(row.action, row.action.replace("_", " ")), ", ".join(told), where)

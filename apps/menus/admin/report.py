@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from apps.menus import icons
-from apps.menus.admin.choosing import MAY_LOOK, chosen
+from apps.menus.admin.choosing import MAY_LOOK, chosen, number_of
 from apps.menus.admin.pages import tree_address
 from apps.menus.linting import Entry, Finding, Known, Severity, lint
 from apps.menus.models import COMPANY, GLOBAL
@@ -69,7 +69,7 @@ WORDS = {
 def lint_report(request: HttpRequest) -> HttpResponse:
     """Show what is amiss with the menu of everybody or of a company, worst first, with the way to each item."""
     choice = chosen(request)
-    company = choice.whom.company_id
+    company = number_of(choice.asked["company"])
     whom = Whom(GLOBAL) if company is None else Whom(COMPANY, company, company)
     outline = arranged_for(whom).outline
     here = [role for role in choice.roles if role.company_id in (None, company)]
@@ -77,7 +77,7 @@ def lint_report(request: HttpRequest) -> HttpResponse:
     known = Known(
         routes=pages_of(company) or None,
         granted=granted or None,
-        icons=frozenset(name for name, _ in icons.every()),
+        has_icon=icons.is_known,
     )
     found = lint(entries_of(outline), known, covers=covers)
     context = admin.site.each_context(request) | {

@@ -107,7 +107,7 @@ def _stamp(whom: Whom) -> str:
 def _wish(told: Any) -> Wish:
     if not isinstance(told, dict) or not _is_id(told.get("id")):
         raise InvalidInput("Name each item by number.")
-    values, unset = told.get("set") or {}, told.get("unset") or []
+    values, unset = told.get("set", {}), told.get("unset", [])
     if not isinstance(values, dict) or not isinstance(unset, list):
         raise InvalidInput("Say what to set by name, and what to reset as a list.")
     return Wish(told["id"], values, tuple(map(str, unset)))

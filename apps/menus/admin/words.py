@@ -9,7 +9,17 @@ from apps.menus.outline import DISPLACED, Change, Node
 from apps.menus.overlays import TOP
 from apps.menus.structure import CYCLE, PENDING, Item
 
-__all__ = ["FIELD_WORDS", "Mark", "declared_words", "drift_words", "marks_of", "said_words", "value_words"]
+__all__ = [
+    "FIELD_WORDS",
+    "Mark",
+    "declared_words",
+    "drift_words",
+    "marks_of",
+    "said_words",
+    "trail",
+    "value_words",
+    "who",
+]
 
 FIELD_WORDS = {
     "name": "name",
@@ -73,12 +83,6 @@ def declared_words(item: Item, change: Change, names: Mapping[int, str]) -> str:
     return f"{told} now; it was {value_words(change.field, change.was, names)} when this was changed."
 
 
-def drift_words(service: str, field: str, said: Any, value: Any, names: Mapping[int, str]) -> str:
-    """Return both sides of a drift: ``product-service now says “Goods”, you said “Products”``."""
-    theirs, yours = value_words(field, said, names), value_words(field, value, names)
-    return f"{service} now says {theirs}, operators said {yours}"
-
-
 def marks_of(node: Node, names: Mapping[int, str], owner: str = "") -> list[Mark]:
     """Return what is to be known of an item at a glance: why it stands nowhere, and how its service is.
 
@@ -116,6 +120,11 @@ _LIVES = {
 def _service_marks(service: str, lifetime: Lifetime) -> list[Mark]:
     told = _LIVES.get(lifetime)
     return [Mark(told[0], told[1], told[2].format(service))] if told else []
+
+
+def who(actor: str) -> str:
+    """Return who did something, as people say it: an operator is called by the name alone."""
+    return actor.removeprefix("operator:")
 
 
 def trail(node: Node, nodes: Mapping[int, Node]) -> str:

@@ -51,7 +51,7 @@ export class Forest {
     const top = this.kids(TOP).filter((id) => id !== WAITING);
     if (some) {
       top.push(WAITING);
-      if (!this.nodes.has(WAITING)) this.nodes.set(WAITING, {id: WAITING, parent: TOP, name: "Not in the tree", icon: "hourglass_empty", group: true, stamp: 0});
+      if (!this.nodes.has(WAITING)) this.nodes.set(WAITING, {id: WAITING, parent: TOP, name: "Not in the tree", icon: "hourglass_empty", glyph: "hourglass_empty", group: true, stamp: 0});
     }
     this.children.set(TOP, top);
   }

@@ -9,6 +9,7 @@ import {Preview} from "./preview.js";
 import {changesOf, drawRow} from "./rows.js";
 import {Saving} from "./saving.js";
 import {TreeView} from "./treeview.js";
+import {watchScopes} from "./whom.js";
 
 const LOOKS_EVERY_MS = 5000;
 const TYPED_MS = 150;
@@ -310,6 +311,7 @@ part("close-all").addEventListener("click", () => {
 part("repeat").addEventListener("click", () => saving.repeat());
 part("give-up").addEventListener("click", () => saving.giveUp());
 new Preview(part("preview"));
+watchScopes();
 
 // Two tabs: the item, and the preview.
 const tabs = [...root.querySelectorAll("[role=tab]")];
