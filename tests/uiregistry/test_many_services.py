@@ -1,18 +1,23 @@
 """Many services that start at once: one consistent tree, no deadlock, and nothing to do the second time."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
+from apps.core.errors import Conflict
 from apps.core.tenancy import system, use
 from apps.menus.models import MenuItem, MenuRevision
+from apps.uiregistry.manifest import digest
 from apps.uiregistry.manifest_serializers import read_manifest
 from apps.uiregistry.models import Component, Manifest, ManifestRevision, Widget
 from apps.uiregistry.selectors.manifests import manifest_body
-from apps.uiregistry.services.manifests import manifest_apply
+from apps.uiregistry.services import states
+from apps.uiregistry.services.declaring import widget_declare
+from apps.uiregistry.services.manifests import manifest_apply, manifest_restore
 from tests.support.api import Api
 from tests.uiregistry.manifests import manifest
 from tests.uiregistry.storm import manifest_of, unleash
@@ -69,10 +74,44 @@ def test_many_services_at_once_and_once_more() -> None:
     assert ManifestRevision.objects.count() == Manifest.objects.count() == SERVICES
 
 
+def test_whoever_writes_one_manifest_at_once_waits_in_line() -> None:
+    put("orders", manifest(generation=0))
+
+    @use(system("tests"))
+    def write(number: int) -> str:
+        now = timezone.now()
+        asked: Any = {"service_name": "orders", "declared_in": None, "actor": "tests", "now": now}
+        try:
+            match number % 4:
+                case 0:
+                    body = manifest(generation=number, version=f"1.0.{number}")
+                    manifest_apply(**asked, body=body, companies="*")
+                case 1:
+                    manifest_restore(**asked, number=1, companies="*")
+                case 2:
+                    values = {**manifest()["widgets"][0], "name": f"W{number}"}
+                    widget_declare(**asked, values=values)
+                case _:
+                    states.states_keep_pending(now=now)
+        except Conflict as error:
+            return error.code
+        finally:
+            connections.close_all()
+        return "done"
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(write, range(48)))
+    assert "done" in answers
+    assert answers <= {"done", "older_generation", "prune_guard"}
+    states.states_keep_pending(now=timezone.now())
+    numbers = list(ManifestRevision.objects.order_by("number").values_list("number", flat=True))
+    assert numbers == list(range(1, len(numbers) + 1))
+    head, last = Manifest.objects.get(), ManifestRevision.objects.order_by("-number")[0]
+    assert (head.number, last.digest) == (numbers[-1], digest(manifest_body("orders", None)))
+
+
 @pytest.mark.parametrize("part", ["uiregistry_widget", "uiregistry_manifestrevision", "events_outboxentry"])
 def test_what_breaks_off_in_the_middle_leaves_nothing(part: str) -> None:
-    from django.db import connection
-
     api = Api()
     assert api.send("PUT", "/services/orders/manifest", manifest(menus=[])).status_code == 200
     before = manifest_body("orders", None), MenuRevision.objects.get().value, ManifestRevision.objects.count()
