@@ -18,8 +18,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
+import psycopg
+from psycopg import sql
 
 from apps.core.engines import Postgres, Redis, free_port
 from benchmarks.report import Row, median_row
@@ -128,6 +131,11 @@ class Stage:
         """Start the plain DRF project (`benchmarks.plain`), on the fastest server for it; return it as `hub` does."""
         django = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--skip-checks", "--verbosity", "0"]
         self.run(django, DJANGO_SETTINGS_MODULE="benchmarks.plain.settings")
+        # Tables belong to who migrates, and the hub's role has rights to the hub's own only.
+        role = sql.Identifier(urlsplit(self.environment["DATABASE_URL"]).username or "")
+        with psycopg.connect(self.environment["DATABASE_MIGRATION_URL"]) as owner:
+            for kind in ("TABLES", "SEQUENCES"):
+                owner.execute(sql.SQL("GRANT ALL ON ALL {} IN SCHEMA public TO {}").format(sql.SQL(kind), role))
         return self._granian("benchmarks.plain.wsgi:application", "/ready")
 
     @cache  # noqa: B019  a stage lives as long as the program
@@ -188,11 +196,17 @@ def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
 
 
 def wrk(
-    url: str, *, method: str = "GET", body: str = "", connections: int = CONNECTIONS, token: str | None = None
+    url: str,
+    *,
+    method: str = "GET",
+    body: str = "",
+    connections: int = CONNECTIONS,
+    token: str | None = None,
+    headers: Sequence[str] = (),
 ) -> Callable[[float], int]:
     """Return a load of ``connections`` that ask ``url`` again and again, made by wrk (Debian's package of that name).
 
-    With a ``token`` every request carries it.
+    With a ``token`` every request carries it, and ``headers`` as well (``Name: value``).
 
     Raises:
         RuntimeError: wrk is not installed, or (while it runs) an answer was not 2xx.
@@ -201,7 +215,8 @@ def wrk(
     if binary is None:
         raise RuntimeError("wrk is not installed: apt-get install wrk")
     script = _script(method, body)
-    headers = [] if token is None else ["-H", f"Authorization: Bearer {token}"]
+    sent = [*headers] if token is None else [*headers, f"Authorization: Bearer {token}"]
+    with_headers = [part for header in sent for part in ("-H", header)]
 
     def load(seconds: float) -> int:
         command = [
@@ -213,7 +228,7 @@ def wrk(
             f"-c{connections}",
             f"-d{seconds:.0f}s",
             *script,
-            *headers,
+            *with_headers,
             url,
         ]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
 
+from benchmarks.plain.menus import menu
 from benchmarks.plain.models import PlainService
 
 
@@ -57,4 +58,4 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 router = DefaultRouter()
 router.register("services", PlainViewSet)
-urlpatterns = [path("ready", ready), path("api/v1/", include(router.urls))]
+urlpatterns = [path("ready", ready), path("menus", menu), path("api/v1/", include(router.urls))]

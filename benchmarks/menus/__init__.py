@@ -1,0 +1,1 @@
+"""Measures menu trees: what is kept, what is finished, what has to be made, beside what most teams would write."""
