@@ -34,7 +34,8 @@ UNGUARDED = "".join(
     for table in sorted(AUDIT)
 )
 UNMANAGED = ("registry_pollresult", "events_journalentry")
-EMPTYING = "empty_after_test"
+# Beside the schema of the hub, whose functions and rights are tested.
+BESIDE = "tests"
 
 
 @pytest.fixture
@@ -75,9 +76,10 @@ def _emptying() -> str:
     deletions = UNGUARDED + "".join(f'DELETE FROM "{table}";' for table in tables)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE OR REPLACE FUNCTION {EMPTYING}() RETURNS void LANGUAGE plpgsql AS %s", [f"BEGIN {deletions} END"]
+            f"CREATE SCHEMA IF NOT EXISTS {BESIDE};"
+            f" CREATE OR REPLACE FUNCTION {BESIDE}.empty() RETURNS void LANGUAGE plpgsql AS $$BEGIN {deletions} END$$"
         )
-    return f"SELECT {EMPTYING}()"
+    return f"SELECT {BESIDE}.empty()"
 
 
 def database_url() -> str:
