@@ -18,7 +18,7 @@ Titles are the phrases of the HTTP statuses, as RFC 9457 asks of problems whose 
 programs tell problems apart by ``code``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -40,7 +40,8 @@ class HubError(Exception):
     """Base of all errors that become a problem document.
 
     ``detail`` is one sentence for people, ``errors`` the faults one by one; ``code`` replaces the class's own code
-    where callers must tell two causes of one status apart.
+    where callers must tell two causes of one status apart. ``afterwards`` is what is to be done about it once whatever
+    led to it has been undone: who answers the request does that.
     """
 
     status = 500
@@ -52,6 +53,7 @@ class HubError(Exception):
         self.detail = detail or self.detail
         self.errors = tuple(errors)
         self.code = code or self.code
+        self.afterwards: list[Callable[[], None]] = []
         super().__init__(self.detail)
 
     @property

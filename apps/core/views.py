@@ -82,7 +82,17 @@ class HubView(APIView):
             with acting(caller):
                 return _parts_for(caller, self._answer(hub_request))
         except Exception as error:
-            return self.refusal(judged(error, self))
+            refusal = judged(error, self)
+            self._settle(refusal)
+            return self.refusal(refusal)
+
+    def _settle(self, error: HubError) -> None:
+        """Do what is to be done about a refusal, now that the transaction of the request is rolled back."""
+        caller: object = self.request.user if error.afterwards else None
+        if isinstance(caller, Principal):
+            with acting(caller):
+                for act in error.afterwards:
+                    act()
 
     def refusal(self, error: HubError) -> HttpResponse:
         """Return the answer that says ``error``: a problem, unless the view's protocol has errors of its own."""

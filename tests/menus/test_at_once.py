@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.core.tenancy import system, use
 from apps.menus.models import Conflict, MenuItem, MenuRevision
-from apps.menus.services import PathTaken, conflicts_record
+from apps.menus.services import PathTaken
 from apps.menus.services.items import item_archive, item_declare
 from apps.menus.services.overlays import overlay_set
 from tests.menus.conftest import reconciled
@@ -28,8 +28,6 @@ def at_once(write: Callable[[int], Any]) -> list[Any]:
             with use(system("tests")):
                 return write(number)
         except PathTaken as refused:
-            with use(system("tests")):
-                conflicts_record(refused, now=timezone.now())
             return refused
         finally:
             connection.close()

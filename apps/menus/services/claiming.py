@@ -4,16 +4,17 @@ For menu items and for components alike: what has paths asks here, and keeps `di
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 
 from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.core.errors import Conflict as Refusal
-from apps.core.errors import FieldError
+from apps.core.errors import FieldError, HubError
 from apps.menus.models import Conflict, Handover
 from apps.menus.services.revisions import lock
 
@@ -24,8 +25,9 @@ __all__ = [
     "Place",
     "Wanted",
     "at_places",
+    "claiming",
     "claims_judge",
-    "conflicts_record",
+    "claims_remember",
     "conflicts_settle",
     "handovers_at",
 ]
@@ -70,7 +72,7 @@ class Judged:
 
 
 class PathTaken(Refusal):
-    """Raised when another service has a path; ``claims`` are for `conflicts_record`, once all is rolled back."""
+    """Raised when another service has a path; ``claims`` are for `claims_remember`, once all is rolled back."""
 
     code = "path_taken"
 
@@ -107,14 +109,41 @@ def handovers_at(kind: str, places: Iterable[Place]) -> dict[Place, str]:
     return {(row.route_key, row.company_id): row.service_name for row in rows}
 
 
-def conflicts_record(error: Exception, *, now: dt.datetime) -> None:
-    """Remember who wanted what somebody else has, for operators to decide; any other error is none of its business.
+@contextmanager
+def claiming(now: dt.datetime) -> Iterator[None]:
+    """Run the block in a transaction, as the only writer of menus and manifests; remember whom a path was refused.
 
-    In a transaction of its own, to be called when the refused one is rolled back.
+    That is for operators to decide, and happens when the refused transaction is rolled back: here, or where an outer
+    one ends.
     """
-    if not isinstance(error, PathTaken):
+    try:
+        with transaction.atomic():
+            lock()
+            yield
+    except PathTaken as refusal:
+        claims_remember(refusal, [refusal], now=now)
+        raise
+
+
+def claims_remember(error: HubError, refusals: Iterable[Exception], *, now: dt.datetime) -> None:
+    """Remember the claims that ``refusals`` are about, once nothing encloses them any more.
+
+    Args:
+        error: what the caller gets of them; it carries what has to wait.
+        refusals: those that are no `PathTaken` claim nothing.
+        now: when.
+    """
+    claims = [claim for refusal in refusals if isinstance(refusal, PathTaken) for claim in refusal.claims]
+    if not claims:
         return
-    rows = {(claim.kind, *claim.place, claim.claimant): claim for claim in error.claims}
+    if connection.in_atomic_block:
+        error.afterwards.append(partial(_remember, claims, now))
+    else:
+        _remember(claims, now)
+
+
+def _remember(claims: Iterable[Claim], now: dt.datetime) -> None:
+    rows = {(claim.kind, *claim.place, claim.claimant): claim for claim in claims}
     with transaction.atomic():
         lock()
         with connection.cursor() as cursor:

@@ -11,6 +11,7 @@ from apps.core.tenancy import Companies
 from apps.menus.declaring import item_faults, merged
 from apps.menus.models import MenuItem
 from apps.menus.selectors.items import NOTHING
+from apps.menus.services.claiming import claiming
 from apps.menus.services.matching import Declared
 from apps.menus.services.reconciling import Outcome, menus_reconcile
 from apps.menus.services.revisions import lock
@@ -47,8 +48,7 @@ def item_declare(
 
     Raises as `menus_reconcile` does.
     """
-    with transaction.atomic():
-        lock()
+    with claiming(now):
         outcome = _reconcile(service_name, declared_in, [Declared("", values)], companies, actor, now)
         [number] = outcome.ids.values()
     return number, outcome
@@ -79,8 +79,7 @@ def item_update(
         NotFound: it is not there, not in sight, or not of ``service_name``.
         InvalidInput: it would be another item, or cannot be.
     """
-    with transaction.atomic():
-        lock()
+    with claiming(now):
         row = _live(id, service_name)
         _require_same(row, changes)
         fixed = {name: row.declared[name] for name in _FIXED if name in row.declared}
@@ -99,8 +98,7 @@ def item_archive(
     Raises:
         NotFound: it is not there, not in sight, or not of ``service_name``.
     """
-    with transaction.atomic():
-        lock()
+    with claiming(now):
         row = _live(id, service_name)
         return _reconcile(row.service_name, row.declared_in, [], companies, actor, now, drop=row.pk)
 

@@ -1,35 +1,15 @@
-"""What a caller may do with menus besides what `apps.core.ownership` says, and remembering whom a path was refused."""
+"""What a caller may do with menus besides what `apps.core.ownership` says, and what addresses of overlays mean."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
-
-from django.http import HttpResponse
-from django.utils import timezone
+from typing import Any
 
 from apps.core.access import Principal
-from apps.core.errors import FieldError, HubError, InvalidInput, NotAllowed, NotFound
+from apps.core.errors import FieldError, InvalidInput, NotAllowed, NotFound
 from apps.core.ownership import company_for, require_company
-from apps.core.tenancy import acting
-from apps.core.views import HubView
 from apps.menus.models import COMPANY, GLOBAL, SCOPES, USER
 from apps.menus.overlays import USER_FIELDS
-from apps.menus.services import conflicts_record
 
-__all__ = ["ClaimingView", "filters_of", "require_operator", "require_overlay_of", "scope_number", "where_of"]
-
-
-class ClaimingView(HubView):
-    """A view through which services declare what has a path: who is refused one is remembered, once all is undone."""
-
-    refused: ClassVar[str] = "path_taken"
-
-    def refusal(self, error: HubError) -> HttpResponse:
-        """Return the answer that says ``error``."""
-        caller: object = self.request.user if error.code == self.refused else None
-        if isinstance(caller, Principal):
-            with acting(caller):
-                conflicts_record(error, now=timezone.now())
-        return super().refusal(error)
+__all__ = ["filters_of", "require_operator", "require_overlay_of", "scope_number", "where_of"]
 
 
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:

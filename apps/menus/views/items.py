@@ -11,12 +11,13 @@ from apps.core.access import Principal, caller_of
 from apps.core.errors import FieldError, InvalidInput
 from apps.core.ownership import actor_of, company_for, require_change, require_company, require_own, sight
 from apps.core.pagination import Page, paginate
+from apps.core.views import HubView
 from apps.menus import answers
 from apps.menus.models import MenuItem
 from apps.menus.selectors import items as selectors
 from apps.menus.serializers import ChangedItemSerializer, ItemQuery, ItemSerializer
 from apps.menus.services.items import item_archive, item_declare, item_update
-from apps.menus.views.callers import ClaimingView, filters_of
+from apps.menus.views.callers import filters_of
 
 __all__ = ["ItemListView", "ItemView"]
 
@@ -34,7 +35,7 @@ _EXAMPLE = {
 }
 
 
-class ItemListView(ClaimingView):
+class ItemListView(HubView):
     """All menu items."""
 
     scopes = {"get": "menus:read", "post": "menus:write"}
@@ -73,7 +74,7 @@ class ItemListView(ClaimingView):
         return _shown(request, number, status=201)
 
 
-class ItemView(ClaimingView):
+class ItemView(HubView):
     """One menu item."""
 
     scopes = {"get": "menus:read", "put": "menus:write", "patch": "menus:write", "delete": "menus:write"}

@@ -1,8 +1,7 @@
 """What services declare of their pages, forms and widgets: one by one, or all at once by a manifest."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -144,14 +143,14 @@ def _declare(
     actor: str,
     now: dt.datetime,
 ) -> Done:
-    with _one_by_one(now):
+    with menus.claiming(now):
         outcome = row_declare(kind, service_name, declared_in, Declared("", values), actor=actor, now=now)
         _tell(outcome, service_name, declared_in, actor)
     return outcome.ids[values["name"]], outcome.warnings
 
 
 def _update(kind: Kind, pk: int, change: Change, actor: str, now: dt.datetime) -> Done:
-    with _one_by_one(now):
+    with menus.claiming(now):
         row = _changeable(kind, pk)
         values = change(row.declared)
         if values["name"] != row.name:
@@ -162,21 +161,9 @@ def _update(kind: Kind, pk: int, change: Change, actor: str, now: dt.datetime) -
 
 
 def _archive(kind: Kind, pk: int, actor: str, now: dt.datetime) -> None:
-    with _one_by_one(now):
+    with menus.claiming(now):
         row = _changeable(kind, pk)
         _tell(row_archive(kind, row, actor=actor, now=now), row.service_name, row.company_id, actor)
-
-
-@contextmanager
-def _one_by_one(now: dt.datetime) -> Iterator[None]:
-    """Run the block in a transaction of its own, as the only writer of menus and manifests; note who was refused."""
-    try:
-        with transaction.atomic():
-            menus.lock()
-            yield
-    except menus.PathTaken as refusal:
-        menus.conflicts_record(refusal, now=now)
-        raise
 
 
 def _changeable(kind: Kind, pk: int) -> Component | Widget:

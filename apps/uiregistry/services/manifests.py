@@ -201,10 +201,10 @@ def _deed(writing: Writing, *, dry_run: bool = False) -> Iterator[None]:
             if dry_run:
                 transaction.set_rollback(True)
     except _Refused as error:
+        joined = error.joined
         if not dry_run:
-            for refusal in error.refusals:
-                menus.conflicts_record(refusal, now=writing.now)
-        raise error.joined from error
+            menus.claims_remember(joined, error.refusals, now=writing.now)
+        raise joined from error
 
 
 class _Refused(Exception):
