@@ -1,6 +1,7 @@
 """What the routes of dashboards take: bodies and query parameters."""
 
 import re
+from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
@@ -61,12 +62,20 @@ class PlacementSerializer(StrictSerializer):
     h = serializers.IntegerField(min_value=1, max_value=TALLEST, help_text="How many rows it is high.")
 
     def validate(self, attrs: dict[str, Any]) -> Any:
-        """Return the place itself."""
+        """Return the place itself, which is whole also where a PATCH may leave out other things.
+
+        Raises:
+            ValidationError: something of it is missing.
+        """
+        missing = [part.name for part in fields(Placement) if part.name not in attrs]
+        if missing:
+            raise ValidationError({name: ["This field is required."] for name in missing}, "required")
         return Placement(**attrs)
 
 
 def _placements(**options: Any) -> Any:
-    return PlacementSerializer(many=True, **{"max_length": MOST_PLACEMENTS, **options})
+    # Not many=True, by which null would be a place where the list may be null.
+    return serializers.ListSerializer(child=PlacementSerializer(), max_length=MOST_PLACEMENTS, **options)
 
 
 class LayoutSerializer(StrictSerializer):

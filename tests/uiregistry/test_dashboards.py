@@ -143,6 +143,15 @@ def test_every_fault_of_a_body_is_named_at_once(api: Api) -> None:
     assert not Dashboard.objects.exists()
 
 
+def test_a_place_is_whole_wherever_it_stands(api: Api) -> None:
+    made = api.post("/dashboards", {"slug": "sales", "title": "Sales"}).json()["id"]
+    half = {"placements": [{"widget_id": 1, "x": 0, "w": 1, "h": 1}, None, 3]}
+    for verb, path in (("PATCH", f"/dashboards/{made}"), ("PUT", f"/dashboards/{made}/layouts/global/-")):
+        found = faults_of(api.send(verb, path, half))
+        assert {pointer for pointer, _ in found} == {"/placements/0/y", "/placements/1", "/placements/2"}
+    assert api.send("PATCH", f"/dashboards/{made}", {"placements": None}).status_code == 200
+
+
 def test_places_are_judged_together_and_widgets_have_to_be_there(api: Api) -> None:
     first, of_seven, of_eight = widget(), widget(company_id=7), widget(company_id=8)
     gone = widget("old", archived_at="2026-01-01T00:00Z")
