@@ -126,13 +126,13 @@ def restore(whose: Whose, number: int, key: str) -> Call[ManifestResult]:
     return read(answer, ManifestResult.from_json)
 
 
-def settle(whose: Whose, manifest: Manifest, *, confirm_prune: bool = False) -> Call[Settlement]:
+def settle(whose: Whose, manifest: Manifest, *, dry_run: bool = False, confirm_prune: bool = False) -> Call[Settlement]:
     """Put a manifest, and see what to do when the hub has one of a generation that is not below it.
 
     Raises `Conflict` for any other conflict.
     """
     try:
-        result = yield from put_manifest(whose, manifest, confirm_prune=confirm_prune)
+        result = yield from put_manifest(whose, manifest, dry_run=dry_run, confirm_prune=confirm_prune)
         return Settlement(Outcome.APPLIED, result)
     except Conflict as conflict:
         if conflict.problem.code != OLDER_GENERATION:
@@ -144,7 +144,7 @@ def settle(whose: Whose, manifest: Manifest, *, confirm_prune: bool = False) -> 
     if stored is None or stored.generation is None or not _may_follow(manifest.version, stored.version):
         return Settlement(Outcome.NEWER, stored=stored)
     raised = replace(manifest, generation=stored.generation + 1)
-    result = yield from put_manifest(whose, raised, confirm_prune=confirm_prune)
+    result = yield from put_manifest(whose, raised, dry_run=dry_run, confirm_prune=confirm_prune)
     return Settlement(Outcome.RAISED, result, stored)
 
 
