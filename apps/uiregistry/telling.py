@@ -120,10 +120,10 @@ def _line(field: Field) -> str:
     if isinstance(field.before, list) and isinstance(field.after, list):
         return f"{name}: {_lists(field.before, field.after)}"
     if not field.had:
-        return f"{name} is {_value(field.after)} now; nothing was said before."
+        return f"{name}: {_value(field.after)} now, nothing before."
     if not field.has:
-        return f"{name} was {_value(field.before)}; nothing is said any more."
-    return f"{name} was {_value(field.before)}, is {_value(field.after)}."
+        return f"{name}: {_value(field.before)} before, nothing now."
+    return f"{name}: {_value(field.before)} before, {_value(field.after)} now."
 
 
 def _called(path: str) -> str:

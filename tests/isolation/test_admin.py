@@ -27,6 +27,7 @@ from apps.menus.models import Conflict, Handover, MenuItem, Overlay
 from apps.registry.live import live
 from apps.registry.models import HistoryEntry, Instance, Service
 from apps.serviceauth.models import Company, Role, RoleAssignment
+from apps.uiregistry.models import Component, Layout, Manifest, Widget
 from tests.isolation.callers import operator_of
 from tests.isolation.names import COMPANIES, ONE, THREE, TWO, canary, word
 from tests.isolation.world import build
@@ -92,7 +93,16 @@ def _ids(company: int | None, service: str, letter: int) -> Ids:
         "events/deadletter/": letter, "events/journalentry/": event.pk, "events/groups/": f"{service}-group",
         "events/types/": event.event_type, "auth/user/": User.objects.get_or_create(username=sign)[0].pk,
         "auth/group/": Group.objects.get_or_create(name=sign)[0].pk, "r/": service, "": 1, **menus,
+        **_pages(service),
     }  # fmt: skip
+
+
+def _pages(service: str) -> dict[str, object]:
+    """Return where the pages about what a service shows are; its rows are the world's."""
+    models: tuple[Any, ...] = (Component, Widget, Manifest)
+    found = {f"uiregistry/{model._meta.model_name}/": model.objects.get(service_name=service).pk for model in models}
+    layout = Layout.objects.get(placements=[{"widget_id": found["uiregistry/widget/"], "x": 0, "y": 0, "w": 3, "h": 2}])
+    return {**found, "uiregistry/dashboard/": layout.dashboard_id}
 
 
 def _menus(company: int | None, sign: str, service: str) -> dict[str, object]:

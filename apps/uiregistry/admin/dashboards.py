@@ -76,6 +76,8 @@ class DashboardRows(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page, its layouts, and the names of its companies."""
         super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
         rows = list(self.result_list)
         names = company_names(row.company_id for row in rows if row.company_id is not None)
         counts: dict[int, Counter[str]] = {row.pk: Counter() for row in rows}

@@ -1,6 +1,7 @@
 """Manifests: the list, the states that one was in over time, what differs between two, and the way back to one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -14,13 +15,16 @@ from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
 from apps.core.admin import ReadOnlyModelAdmin, actor_of
+from apps.core.badges import Badge
 from apps.core.companies import company_names
 from apps.core.errors import HubError, NotFound
 from apps.core.filters import CompanyFilter
 from apps.core.look import ago_html, draw_badge
 from apps.core.tenancy import in_sight
+from apps.menus.lifetimes import Lifetime
 from apps.uiregistry import links
 from apps.uiregistry.admin import columns
+from apps.uiregistry.differences import Changed, Named
 from apps.uiregistry.models import Manifest
 from apps.uiregistry.selectors import manifests as selectors
 from apps.uiregistry.selectors.standing import standings
@@ -46,11 +50,13 @@ class ManifestRows(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page; a handful of queries whatever its length."""
         super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
         rows = list(self.result_list)
         found = standings(row.service_name for row in rows)
         names = company_names(row.company_id for row in rows if row.company_id is not None)
         for row in rows:
-            row.badge = STANDINGS[found[row.service_name]]
+            row.badge = standing_of(found[row.service_name])
             row.company_name = columns.named(row.company_id, names)
         self.result_list = rows
 
@@ -102,7 +108,7 @@ class ManifestAdmin(ReadOnlyModelAdmin):
         row.refresh_from_db()
         page = _page(request, row) | {
             "row": row,
-            "badge": STANDINGS[standings([row.service_name])[row.service_name]],
+            "badge": standing_of(standings([row.service_name])[row.service_name]),
             "company": columns.company(row.company_id),
             "may_restore": request.user.has_perm(MAY_RESTORE) and row.is_writable,
         }
@@ -161,7 +167,7 @@ class ManifestAdmin(ReadOnlyModelAdmin):
             "sentence": f"Roll {row.service_name} back to revision {number}?" if refusal else _asks(row, number, done),
             "afterwards": _afterwards(done),
             "refusal": refusal,
-            "groups": [(title, _lines(done.get(name, ()))) for name, title in deeds if done.get(name)],
+            "groups": [(title, _lines(done[name], _names(row, number))) for name, title in deeds if done.get(name)],
             "verb": "Roll back",
             "back": back,
         }
@@ -201,6 +207,12 @@ class ManifestAdmin(ReadOnlyModelAdmin):
     def changed(self, row: Manifest) -> SafeString:
         """When it last was another one."""
         return ago_html(row.updated_at, timezone.now())
+
+
+def standing_of(lifetime: Lifetime) -> Badge:
+    """Return how a service stands, as it is said of the service itself and not of what it shows."""
+    badge = STANDINGS[lifetime]
+    return replace(badge, word="well") if lifetime is Lifetime.WELL else badge
 
 
 def _page(request: HttpRequest, row: Manifest) -> dict[str, Any]:
@@ -274,9 +286,20 @@ def _afterwards(done: Mapping[str, Any]) -> str:
     return counts + stays
 
 
-def _lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def _names(row: Manifest, number: int) -> dict[tuple[str, str], str]:
+    """Return what the items are called that differ between now and a state, by kind and key."""
+    _, found = selectors.revision_difference(row.service_name, row.company_id, number, NOW, companies=in_sight())
+    entries: list[Named | Changed] = [*found.added, *found.removed, *found.changed]
+    return {(one.kind, one.key): one.name for one in entries}
+
+
+def _lines(entries: Sequence[Mapping[str, Any]], names: Mapping[tuple[str, str], str]) -> list[str]:
     words = {"menu": "Menu item", "component": "Page or form", "widget": "Widget"}
-    lines = [f"{words.get(entry['kind'], entry['kind'])} {entry['key']}" for entry in entries[:MOST_NAMED]]
+    lines = []
+    for entry in entries[:MOST_NAMED]:
+        kind, key = entry["kind"], entry["key"]
+        name = names.get((kind, key), key)
+        lines.append(f"{words.get(kind, kind)} {name}" if name == key else f"{words.get(kind, kind)} {name}, {key}")
     return lines + ([f"and {len(entries) - MOST_NAMED:,} more"] if len(entries) > MOST_NAMED else [])
 
 

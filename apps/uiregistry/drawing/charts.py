@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.core.chart import nice_ceiling
 from apps.uiregistry.drawing.series import Series, series_of
 from apps.uiregistry.drawing.shapes import COLOURS, HEIGHT, WIDTH, Bar, Chart, Drawing, Line, Nothing, Slice, Unreadable
 from apps.uiregistry.drawing.values import rows_of, spelled
@@ -92,10 +91,7 @@ def _plot(config: Mapping[str, Any], found: Series, kind: str, note: str) -> Cha
     else:
         tops = [value for column in columns for value in column if value is not None]
         lows = tops
-    ceiling = nice_ceiling(max(tops)) if max(tops) > 0 else 0.0
-    floor = -nice_ceiling(-min(lows)) if min(lows) < 0 else 0.0
-    if ceiling and max(tops) < 1:
-        ceiling = _small_ceiling(max(tops))
+    ceiling, floor = _edge(max(tops)), -_edge(-min(lows))
     ceiling = ceiling or (1.0 if not floor else 0.0)
     span = ceiling - floor
     zero = HEIGHT * ceiling / span
@@ -114,7 +110,7 @@ def _plot(config: Mapping[str, Any], found: Series, kind: str, note: str) -> Cha
         _sentence(config, found),
         tuple(found.values),
         rows,
-        labels=_thinned(found.labels, 12 if shape == "sideways" else 8),
+        labels=_thinned(found.labels, 12 if shape == "sideways" else 8, 12 if shape == "sideways" else 5),
         ceiling=spelled(ceiling, config),
         floor=spelled(floor, config),
         zero=round(zero, 1),
@@ -123,9 +119,12 @@ def _plot(config: Mapping[str, Any], found: Series, kind: str, note: str) -> Cha
     )
 
 
-def _small_ceiling(value: float) -> float:
+def _edge(value: float) -> float:
+    """Return the next round number that is not below ``value``; 0 where there is nothing on this side of zero."""
+    if value <= 0:
+        return 0.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20) if step * power >= value)
 
 
 def _bars(
@@ -194,6 +193,7 @@ def _sentence(config: Mapping[str, Any], found: Series) -> str:
     return f"Most: {most[1]} with {spelled(most[0], config)}"
 
 
-def _thinned(labels: Sequence[str], most: int) -> tuple[str, ...]:
-    step = math.ceil(len(labels) / most)
+def _thinned(labels: Sequence[str], enough: int, most: int) -> tuple[str, ...]:
+    """Return all labels up to ``enough``; of more every second, third … one, so that at most ``most`` are left."""
+    step = 1 if len(labels) <= enough else math.ceil(len(labels) / most)
     return tuple(label if place % step == 0 else "" for place, label in enumerate(labels))

@@ -37,7 +37,14 @@
       const open = [...this.body.querySelectorAll("details")].map((one) => one.open);
       this.body.innerHTML = html;
       this.body.querySelectorAll("details").forEach((one, index) => { one.open = Boolean(open[index]); });
-      this.element.dispatchEvent(new CustomEvent("ui:drawn", {bubbles: true}));
+      this.reachable();
+    }
+
+    // What is cut off is scrolled to, with the keyboard as well.
+    reachable() {
+      const {scrollHeight, clientHeight, scrollWidth, clientWidth} = this.element;
+      if (scrollHeight > clientHeight || scrollWidth > clientWidth) this.element.tabIndex = 0;
+      else this.element.removeAttribute("tabindex");
     }
 
     lost(told) {
@@ -52,6 +59,7 @@
         this.body.append(sign);
       }
       sign.textContent = told;
+      this.reachable();
       this.seen = null;
     }
   }
