@@ -34,7 +34,7 @@ check: lint test  ## Run every check there is: format, lint, types, imports, gen
 lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	DEBUG=1 $(BIN)/mypy apps xerpium sdk/src examples tools tests/support
+	DEBUG=1 $(BIN)/mypy apps xerpium sdk/src examples tools tests/support tests/sdk/service/typed.py
 	DEBUG=1 $(BIN)/lint-imports
 	$(BIN)/python tools/unasync.py --check
 	env -u DEBUG -u HUB_OPEN ALLOWED_HOSTS=hub.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \

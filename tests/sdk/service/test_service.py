@@ -5,20 +5,23 @@ import logging
 import os
 import threading
 from time import monotonic
-from typing import Any
+from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
 
 from tests.sdk._tasks import wait_until
+from tests.sdk.fleet import fleet_of
 from tests.sdk.hub import change, instance, service, snapshot
 from tests.sdk.service.conftest import Maker, Remains
 from tests.sdk.ui.hub import UIHub
 from tests.support.freezing import FreezingProxy
+from xerpium_sdk.auth.fastapi import CompanyContext, get_company_context
 from xerpium_sdk.events import EventPublisher
 from xerpium_sdk.service import ServiceState, XerpiumService
+from xerpium_sdk.testing import TestIssuer
 from xerpium_sdk.ui import Manifest, MenuItem
 from xerpium_sdk.wire.envelope import EventPayload, EventType
 
@@ -308,3 +311,30 @@ async def test_an_end_on_the_wrong_side_is_refused(make: Maker) -> None:
         await made.astop()
     assert await asyncio.to_thread(made.stop) is True
     assert threading.active_count() < 50
+
+
+async def test_a_request_goes_through_two_services_with_its_id_its_trace_and_its_company(
+    hub: UIHub, make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = TestIssuer()
+    hub.issue = lambda wanted: issuer.token(wanted["service_name"], company_id=wanted.get("company_id"))
+    with fleet_of(1, "stock") as fleet:
+        hub.opening = [snapshot(1, fleet.record)]
+        app, made = FastAPI(), make(service_key="xrp_key")
+        made.install(app)
+        monkeypatch.setitem(made._parts.__dict__, "verifier", issuer.verifier("shop"))
+
+        @app.get("/shelves")
+        async def shelves(company: Annotated[CompanyContext, Depends(get_company_context)]) -> Any:
+            return await made.services.get("stock", "shelves")
+
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        given = {"X-Request-ID": "till-7", "traceparent": trace} | issuer.headers("till", company_id=7)
+        async with app.router.lifespan_context(app), ask(app) as call:
+            assert (await call.get("/shelves", headers=given)).status_code == 200
+    (asked,) = (one.headers for one in fleet.asked)
+    assert asked["x-request-id"] == "till-7"
+    assert asked["traceparent"].split("-")[1] == trace.split("-")[1]
+    assert asked["traceparent"] != trace
+    brought = issuer.verifier("stock").verify(asked["authorization"].removeprefix("Bearer "))
+    assert (brought.service_name, brought.company_id) == ("shop", 7)
