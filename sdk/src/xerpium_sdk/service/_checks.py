@@ -37,14 +37,14 @@ class SilentHub:
     def __call__(self) -> CheckResult:
         """Say what is known, without asking anybody."""
         state = self._life.state
-        details: dict[str, object] = {"registered": bool(state.joined), "in_touch": not state.hub_trouble}
+        details: dict[str, object] = {"registered": state.joined, "in_touch": not state.hub_trouble}
         if state.manifest is not None:
             details["manifest"] = state.manifest
         heard = True
         if state.catalog_age is not None:
             heard = state.catalog_age <= SILENT_SECONDS
             details["heard_seconds_ago"] = round(state.catalog_age, 1) if isfinite(state.catalog_age) else None
-        return CheckResult(bool(state.joined) and not state.hub_trouble and heard, details)
+        return CheckResult(state.joined is not False and not state.hub_trouble and heard, details)
 
 
 def redis_check(url: str | None) -> "tuple[Redis, CheckFunction]":

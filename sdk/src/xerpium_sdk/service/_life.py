@@ -12,6 +12,7 @@ from xerpium_sdk.registry import AsyncHubClient, AsyncMember, ServiceRecord
 from xerpium_sdk.registry._tasks import call
 from xerpium_sdk.service._checks import SilentHub, redis_check
 from xerpium_sdk.service._parts import Parts
+from xerpium_sdk.service._seat import Seat
 from xerpium_sdk.service._state import ServiceState
 from xerpium_sdk.wire.registry import Registration, Status
 
@@ -29,6 +30,8 @@ LAST_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 FOR_TASKS = ("services", "publisher", "auth")
 FOR_THREADS = ("services_sync", "publisher_sync", "auth_sync")
+SEAT_SECONDS = 0.5
+"""How often a process that is not the one that joins looks whether it may."""
 ADDRESS_SECONDS = 2.0
 """How long the system may take to say which address this machine has."""
 
@@ -40,6 +43,8 @@ class Life:
         self.member: AsyncMember | None = None
         self._parts, self._name = parts, parts.settings.name
         self._client: AsyncHubClient | None = None
+        self._seat: Seat | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._catalog_runs = False
         self._unfollow: Callable[[], None] = lambda: None
         self._started: Future[None] | None = None
@@ -63,8 +68,7 @@ class Life:
                 await self._parts.get("catalog").__aenter__()
             self._begin_consumer()
             if member is not None:
-                await member.__aenter__()
-                self.member = member
+                await self._join(member)
         except BaseException:
             await self.end(LAST_SECONDS)
             raise
@@ -123,6 +127,22 @@ class Life:
         manifest = self._parts.declarations.manifest
         return AsyncMember(self._client, registration, status=self._status, details=self._details, manifest=manifest)
 
+    async def _join(self, member: AsyncMember) -> None:
+        about = member.registration
+        self._seat = Seat(self._parts.settings.hub_url, about.name, about.effective_instance_id)
+        if self._seat.take():
+            await member.__aenter__()
+            self.member = member
+        else:
+            log.info("Another process is %s to the hub; this one will be when that ends.", about.effective_instance_id)
+            self._waiting = asyncio.create_task(self._join_later(member, self._seat), name=f"seat of {self._name}")
+
+    async def _join_later(self, member: AsyncMember, seat: Seat) -> None:
+        while not seat.take():  # noqa: ASYNC110 - it is another process that gives it back
+            await asyncio.sleep(SEAT_SECONDS)
+        await member.__aenter__()
+        self.member = member
+
     def _begin_consumer(self) -> None:
         consumer: EventConsumer | None = self._parts.made("consumer")
         if consumer is None:
@@ -172,9 +192,16 @@ class Life:
     # --- the end
 
     async def _leave(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.wait({self._waiting})
         member, self.member = self.member, None
-        if member is not None:
-            await member.__aexit__(None, None, None)
+        try:
+            if member is not None:
+                await member.__aexit__(None, None, None)
+        finally:
+            if self._seat is not None:
+                self._seat.give_back()
 
     async def _end_consumer(self, soft: float, deadline: float) -> None:
         started, consumer = self._started, self._parts.made("consumer")

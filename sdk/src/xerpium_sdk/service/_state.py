@@ -12,7 +12,8 @@ class ServiceState:
 
     Attributes:
         running: whether it was started, and not yet stopped.
-        joined: whether the hub counts this instance as alive.
+        joined: whether the hub counts this instance as alive; None also where another process at this address sees
+            to that.
         hub_trouble: why the hub does not hear of it; empty: nothing is wrong.
         manifest: what became of its menus, pages and widgets.
         catalog_age: seconds since the live catalogue heard of the hub; infinity before that.
