@@ -36,7 +36,12 @@ def measure(stage: Stage, reporter: Reporter) -> None:
             Contestant("hub, everything", wrk(f"{hub}{TREE}", token=everything), processes, "1.3 MB each"),
             Contestant("hub, 304, fast paths off", wrk(f"{slow}{TREE}", token=everything, headers=known), django),
             Contestant("hub, packed, fast paths off", wrk(f"{slow}{TREE}", token=everything, headers=packed), django),
-            Contestant("one query, dict, orjson", wrk(f"{plain}/menus"), [plain_process, stage.postgres], "granian"),
+            Contestant(
+                "one query, dict, orjson",
+                wrk(f"{plain}/menus", connections=1),
+                [plain_process, stage.postgres],
+                "granian",
+            ),
         ]
     )
     peer = rows["one query, dict, orjson"].value
