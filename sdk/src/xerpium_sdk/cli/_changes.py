@@ -35,7 +35,7 @@ class Change:
         detail = f"  {self.detail}" if self.detail else ""
         if self.what == "status" and self.before and self.after:
             return [f"{name}  ", of_status(Status.read(self.before)), " → ", of_status(Status.read(self.after)), detail]
-        now = [" as ", of_status(Status.read(self.after))] if self.after else []
+        now: list[Piece] = [" as ", of_status(Status.read(self.after))] if self.after else []
         return [f"{name}  ", Inked(self.what, "bold"), *now, detail]
 
 

@@ -12,7 +12,7 @@ __all__ = ["SHELLS", "Commands", "parser"]
 SHELLS = ("bash", "zsh", "fish")
 STATUSES = ("healthy", "degraded", "starting", "unhealthy", "draining", "stale")
 VERDICTS = ("valid", "undeclared", "mismatch", "undecodable")
-Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
+Commands: TypeAlias = "_SubParsersAction[_Parser]"
 
 _ABOUT = """\
 Look at a XERPIUM hub, call its services, send events, try manifests, and find out what is wrong with a set-up.
@@ -44,7 +44,7 @@ def parser() -> ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"xerpium-sdk {__version__}")
     top.set_defaults(run=None, shown=top, hub=None, json=False, verbose=False)
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
     _services(commands)
     _watch(commands)
     _call(commands)
@@ -261,7 +261,7 @@ def _group(commands: Commands, name: str, words: str) -> Commands:
         name, help=words, description=f"{words[0].upper()}{words[1:]}.", formatter_class=RawDescriptionHelpFormatter
     )
     group.set_defaults(shown=group)
-    return group.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    return group.add_subparsers(title="commands", metavar="COMMAND")
 
 
 def _command(
@@ -273,7 +273,7 @@ def _command(
     more: str = "",
     *,
     asks_hub: bool = True,
-) -> ArgumentParser:
+) -> _Parser:
     """Add a command that is run by ``run``: a module of this package, and a function in it."""
     about = f"{words[0].upper()}{words[1:]}."
     command = commands.add_parser(
