@@ -123,6 +123,7 @@ def test_items_are_dragged_renamed_moved_by_keys_and_taken_back(windows: Windows
     assert names(page)[:4] == ["Reports", ".Orders", ".Returns", "Catalogue"]
     page.get_by_role("button", name="Icon", exact=True).click()
     page.keyboard.type("star half")
+    expect(page.get_by_role("button", name="star_half", exact=True)).to_be_visible()
     screenshot(window, "menus-icons")
     page.keyboard.press("Enter")
     saved(page)

@@ -1,5 +1,7 @@
 """Where dropped items go: the numbers that put them there, and how few others need new ones."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +41,6 @@ def test_they_stand_where_they_were_dropped_and_the_others_keep_their_order(
     wanted[index:index] = moved
     numbers = dict(siblings) | new
     # Those that shared a number before may still: their keys decide. What is new never shares one.
-    for first, second in zip(wanted, wanted[1:], strict=False):
+    for first, second in pairwise(wanted):
         strictly = first in new or second in new
         assert numbers[first] < numbers[second] if strictly else numbers[first] <= numbers[second]

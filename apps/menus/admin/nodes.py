@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.urls import reverse
-
 from apps.core.companies import company_names
 from apps.menus import icons
 from apps.menus.admin import words
 from apps.menus.models import MENU, Handover
 from apps.menus.outline import Node, Outline
 from apps.menus.selectors.outlines import Arranged
-from apps.registry.links import service_url
 
 __all__ = ["Drawing", "difference"]
 
@@ -31,7 +28,6 @@ class Drawing:
         self.companies = company_names([company]) if company is not None else {}
         self.wheres = [one.whom.words(self.companies, names_of_roles) for one in found.said]
         self.owners = _owners(found.outline)
-        self._page = reverse("admin:menus_menuitem_change", args=[0])
 
     def all(self) -> list[Document]:
         """Return all nodes, each after what is above it."""
@@ -43,14 +39,15 @@ class Drawing:
         told: Document = {
             "id": item.id,
             "parent": node.parent,
-            "key": item.key,
             "name": node.name,
             "icon": node.icon,
-            "glyph": icons.glyph(node.icon) if node.icon else "",
             "service": item.service_name,
-            "service_url": service_url(item.service_name),
-            "page_url": self._page.replace("/0/", f"/{item.id}/"),
         }
+        # Most things are as one would guess, and there may be ten thousand of them.
+        if (glyph := icons.glyph(node.icon) if node.icon else "") != node.icon:
+            told["glyph"] = glyph
+        if item.key not in (item.path, item.url):
+            told["key"] = item.key
         told["url" if item.path is None else "path"] = item.url if item.path is None else item.path
         if item.company_id is not None:
             told["company_name"] = self.companies.get(item.company_id, f"company {item.company_id}")

@@ -136,9 +136,8 @@ def _company(company_id: int | None) -> str:
 
 def _history(item: MenuItem, names: Mapping[int, str]) -> list[Deed]:
     """Return what operators did to the item, the latest first."""
-    rows = list(
-        AuditEntry.objects.filter(object_type="menu_item", object_id=str(item.pk)).order_by("-id")[:MOST_HISTORY]
-    )
+    found = AuditEntry.objects.filter(object_type="menu_item", object_id=str(item.pk))
+    rows = list(found.order_by("-id")[:MOST_HISTORY])
     companies = company_names({row.company_id for row in rows if row.company_id is not None})
     roles = {role.id: role.name for role in roles_known()}
     return [_deed(row, names, companies, roles) for row in rows]

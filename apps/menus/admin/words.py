@@ -13,7 +13,6 @@ __all__ = [
     "FIELD_WORDS",
     "Mark",
     "declared_words",
-    "drift_words",
     "marks_of",
     "said_words",
     "trail",

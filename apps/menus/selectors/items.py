@@ -9,11 +9,11 @@ from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotFound
 from apps.menus.declaring import icon_warning, parent_field
-from apps.menus.lifetimes import Lifetime, lifetime_of
+from apps.menus.lifetimes import Lifetime
 from apps.menus.models import COMPANY, GLOBAL, MenuItem, Overlay
 from apps.menus.overlays import TOP, effective
 from apps.menus.paths import route_key
-from apps.registry import selectors as registry
+from apps.menus.selectors.lives import lifetimes_of
 
 __all__ = ["NOTHING", "ItemView", "declared_values", "item", "items", "items_shown", "unknown_siblings"]
 
@@ -100,7 +100,7 @@ def items_shown(rows: Sequence[MenuItem], company_id: int | None) -> list[ItemVi
     found = Overlay.objects.filter(item_id__in=[row.pk for row in rows]).order_by("pk")
     for overlay in found:
         overlays[overlay.item_id].append(overlay)
-    lives = _lifetimes({row.service_name for row in rows})
+    lives = lifetimes_of({row.service_name for row in rows})
     lost = unknown_siblings(rows)
     return [
         ItemView(
@@ -154,15 +154,6 @@ def _effective(row: MenuItem, overlays: Iterable[Overlay], company_id: int | Non
     of_everybody = [one.values for one in overlays if one.scope == GLOBAL]
     of_company = [one.values for one in overlays if one.scope == COMPANY and one.company_id == company_id]
     return effective(declared_values(row), [*of_everybody, *of_company])
-
-
-def _lifetimes(names: set[str]) -> dict[str, Lifetime]:
-    states = registry.service_states(names)
-    known = registry.services_ever_registered(names)
-    return {
-        name: lifetime_of(states[name].statuses if name in states else (), was_registered=name in known)
-        for name in names
-    }
 
 
 def _warnings(row: MenuItem) -> list[dict[str, str]]:

@@ -2,26 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from django.db.models import Q
 
-from apps.menus.lifetimes import Lifetime, lifetime_of
-from apps.menus.models import COMPANY, GLOBAL, ROLE, USER, MenuItem, MenuRevision, Overlay
+from apps.menus.lifetimes import Lifetime
+from apps.menus.models import COMPANY, GLOBAL, ROLE, USER, MenuRevision, Overlay
 from apps.menus.outline import Outline, Said, Whom, outline
+from apps.menus.rows import read_part
+from apps.menus.selectors.lives import lifetimes_of
 from apps.menus.structure import Item, Layer, Values
-from apps.registry import selectors as registry
-from apps.registry.models import Service
 from apps.serviceauth.selectors import roles_of
 
 __all__ = ["Arranged", "again_with", "arranged_for", "revision_of"]
-
-_COLUMNS = (
-    "id", "service_name", "company_id", "key", "name", "path", "url", "route_key", "icon", "parent_id", "parent_ref",
-    "order_number", "before", "after", "required_permissions", "permission_mode", "is_page", "is_active", "labels",
-    "badge", "displaced",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +33,23 @@ def arranged_for(whom: Whom) -> Arranged:
     revision = revision_of(whom.company_id)
     items = _items(whom.company_id)
     said = _said(whom)
-    lifetimes = _lifetimes({item.service_name for item in items})
+    lifetimes = lifetimes_of({item.service_name for item in items})
     return Arranged(whom, outline(items, said, lifetimes), said, lifetimes, revision)
 
 
-def again_with(found: Arranged, changes: Mapping[int, Values]) -> Outline:
-    """Return the outline as it would be if the last layer said ``changes`` of some items; nothing is read or stored."""
+def again_with(found: Arranged, changes: Mapping[int, Values], bases: Mapping[int, Values]) -> Arranged:
+    """Return the menu as it would be if its own layer said ``changes`` of some items; nothing is read or stored.
+
+    Args:
+        found: the menu as it is.
+        changes: by item, all that the layer says of it then.
+        bases: by item, what its service said of the changed fields when that was decided.
+    """
     last = found.said[-1]
     layer = Layer(last.layer.scope, last.layer.scope_id, {**last.layer.changes, **changes}, last.layer.actors)
-    said = [*found.said[:-1], Said(last.whom, layer, last.bases)]
-    return outline(list(found.outline.structure.items.values()), said, found.lifetimes)
+    said = [*found.said[:-1], Said(last.whom, layer, {**last.bases, **bases})]
+    items = list(found.outline.structure.items.values())
+    return replace(found, outline=outline(items, said, found.lifetimes), said=said)
 
 
 def revision_of(company_id: int | None) -> int:
@@ -58,25 +58,9 @@ def revision_of(company_id: int | None) -> int:
     return MenuRevision.objects.filter(wanted).order_by("-value").values_list("value", flat=True).first() or 0
 
 
-def _lifetimes(names: set[str]) -> dict[str, Lifetime]:
-    states = registry.service_states(names)
-    known = set(Service.objects.filter(name__in=names).values_list("name", flat=True))
-    return {
-        name: lifetime_of(states[name].statuses if name in states else (), was_registered=name in known)
-        for name in names
-    }
-
-
 def _items(company_id: int | None) -> list[Item]:
-    own = Q(company_id=None) if company_id is None else Q(company_id=None) | Q(company_id=company_id)
-    rows = MenuItem.objects.filter(own, archived_at=None).order_by("id").values_list(*_COLUMNS)
-    return [_item(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
-
-
-def _item(row: dict[str, Any]) -> Item:
-    pending = row.pop("parent_ref") is not None and row["parent_id"] is None
-    permissions, mode = tuple(row.pop("required_permissions")), row.pop("permission_mode")
-    return Item(pending=pending, permissions=permissions, any_of=mode == "any", **row)
+    own = () if company_id is None else read_part(company_id).items
+    return [*read_part(None).items, *own]
 
 
 def _said(whom: Whom) -> list[Said]:

@@ -89,8 +89,8 @@ def _dropped(found: Arranged, moved: list[int], parent_id: int, before_id: int |
     orders = place([(number, found.outline.nodes[number].order) for number in siblings], moved, index)
     wishes = _wishes(orders, moved, parent_id)
     if max(map(abs, orders.values()), default=0) <= MAX_ORDER:
-        values, _ = _after(found, wishes)
-        if list(again_with(found, values).children.get(parent_id, ())) == wanted:
+        own, _ = _after(found, wishes)
+        if list(again_with(found, own, {}).outline.children.get(parent_id, ())) == wanted:
             return wishes
     # Some say that they stand before or after others: only numbers for all of them overrule that.
     return _wishes({number: float(place + 1) for place, number in enumerate(wanted)}, moved, parent_id)
@@ -112,14 +112,15 @@ def _apply(found: Arranged, wishes: Sequence[Wish], actor: str, now: dt.datetime
     _require_here(found.outline, [wish.item_id for wish in wishes])
     _require_valid(found, wishes)
     own, undo = _after(found, wishes)
-    after = again_with(found, own)
-    _require_no_circles(found.outline, after)
     changed = {number: values for number, values in own.items() if values != _own(found, number)}
+    bases = {number: _base(found, number, values) for number, values in changed.items()}
+    after = again_with(found, changed, bases)
+    _require_no_circles(found.outline, after.outline)
     if changed:
-        _store(found, changed, actor, now)
+        _store(found, changed, bases, actor, now)
         _require_no_circles_elsewhere(found, changed)
         revision = touch([found.whom.company_id])
-        _tell(found, changed, actor, now)
+        _tell(found, changed)
         announce(
             "menu_overlay",
             found.whom.scope,
@@ -129,7 +130,7 @@ def _apply(found: Arranged, wishes: Sequence[Wish], actor: str, now: dt.datetime
             now,
         )  # fmt: skip
     kept = tuple(wish for wish in undo if wish.item_id in changed)
-    return Arrangement(found.outline, arranged_for(found.whom), kept)
+    return Arrangement(found.outline, after, kept)
 
 
 def _own(found: Arranged, number: int) -> Values:
@@ -164,13 +165,15 @@ def _beneath(found: Arranged, item: Item) -> dict[str, Any]:
     return values
 
 
-def _store(found: Arranged, changed: Mapping[int, Values], actor: str, now: dt.datetime) -> None:
+def _store(
+    found: Arranged, changed: Mapping[int, Values], bases: Mapping[int, Values], actor: str, now: dt.datetime
+) -> None:
     whom = found.whom
     scope = {"scope": whom.scope, "scope_id": whom.scope_id, "company_id": whom.company_id}
     gone = [number for number, values in changed.items() if not values]
     Overlay.objects.filter(item_id__in=gone, **scope).delete()
     rows = [
-        Overlay(item_id=number, values=values, base=_base(found, number, values), actor=actor, updated_at=now, **scope)
+        Overlay(item_id=number, values=values, base=bases[number], actor=actor, updated_at=now, **scope)
         for number, values in changed.items()
         if values
     ]
@@ -192,18 +195,22 @@ def _base(found: Arranged, number: int, values: Values) -> dict[str, Any]:
     }
 
 
-def _tell(found: Arranged, changed: Mapping[int, Values], actor: str, now: dt.datetime) -> None:
-    for number, values in changed.items():
-        where = {"scope": found.whom.scope, "scope_id": found.whom.scope_id}
-        before, after = _own(found, number), values
-        audit.record(
-            "menu_overlay_changed",
-            "menu_item",
-            number,
-            company_id=found.whom.company_id,
-            before={**where, **before} if before else None,
-            after={**where, **after} if after else None,
-        )
+def _tell(found: Arranged, changed: Mapping[int, Values]) -> None:
+    whom = found.whom
+    where = {"scope": whom.scope, "scope_id": whom.scope_id}
+    audit.record_all(
+        [
+            audit.entry(
+                "menu_overlay_changed",
+                "menu_item",
+                number,
+                company_id=whom.company_id,
+                before={**where, **before} if (before := _own(found, number)) else None,
+                after={**where, **values} if values else None,
+            )
+            for number, values in changed.items()
+        ]
+    )
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

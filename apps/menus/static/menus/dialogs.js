@@ -2,11 +2,12 @@
 
 import {ask, button, h, symbol} from "./dom.js";
 import {TOP, WAITING} from "./forest.js";
+import {glyphOf} from "./rows.js";
 
 const MOST_SHOWN = 60;
 
-// Asks for one of `find(text)`: [{value, label, draw}]. Resolves to the value, or undefined.
-function choose({title, hint, find, grid = false}) {
+// Asks for one of `find(text)`: [{value, label, draw}], once `ready` is. Resolves to the value, or undefined.
+function choose({title, hint, find, grid = false, ready}) {
   return new Promise((resolve) => {
     const before = document.activeElement;
     const list = h("div", {class: grid ? "menu-grid" : "menu-list", role: "group", "aria-label": title});
@@ -44,7 +45,12 @@ function choose({title, hint, find, grid = false}) {
       before?.focus?.();
       resolve(answer);
     });
-    fill();
+    if (ready) {
+      list.replaceChildren(h("p", {class: "hub-quiet"}, "Asking the hub …"));
+      ready.then(fill, (error) => list.replaceChildren(h("p", {}, error.message)));
+    } else {
+      fill();
+    }
     document.body.append(dialog);
     dialog.showModal();
     search.focus();
@@ -56,16 +62,20 @@ function perLine(options) {
   return Math.max(1, options.filter((option) => option.offsetTop === first).length);
 }
 
-let known; // all icons: [[name, glyph]], asked for once
+let icons = null; // all of them: [[name, glyph]], asked for once
 
-export async function chooseIcon(address, name) {
-  known ??= (await ask(address)).icons;
+async function askForIcons(address) {
+  icons ??= (await ask(address)).icons;
+}
+
+export function chooseIcon(address, name) {
   const plain = (word) => word.replace(/[_-]/g, " ");
   return choose({
     title: `Icon of ${name}`,
     hint: "Search icons",
     grid: true,
-    find: (text) => known.filter(([word]) => plain(word).includes(plain(text))).map(([word, glyph]) => ({value: word, label: word, draw: [symbol(glyph), h("span", {class: "menu-caption"}, word)]})),
+    ready: askForIcons(address),
+    find: (text) => (icons ?? []).filter(([word]) => plain(word).includes(plain(text))).map(([word, glyph]) => ({value: word, label: word, draw: [symbol(glyph), h("span", {class: "menu-caption"}, word)]})),
   });
 }
 
@@ -82,7 +92,7 @@ export function chooseParent(forest, ids, title) {
     }
   };
   walk(TOP, []);
-  const draw = ({node, trail}) => [symbol(node.glyph || "radio_button_unchecked"), h("span", {class: "menu-way"}, trail.length > 0 && h("span", {class: "hub-quiet"}, `${trail.join(" › ")} › `), node.name)];
+  const draw = ({node, trail}) => [symbol(glyphOf(node)), h("span", {class: "menu-way"}, trail.length > 0 && h("span", {class: "hub-quiet"}, `${trail.join(" › ")} › `), node.name)];
   return choose({
     title,
     hint: "Below which item?",

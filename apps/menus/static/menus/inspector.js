@@ -1,7 +1,7 @@
 // What is known of the chosen item, and everything that may be changed of it.
 
 import {button, h, link, some, symbol} from "./dom.js";
-import {changesOf, mark} from "./rows.js";
+import {changesOf, glyphOf, mark} from "./rows.js";
 
 // `deeds` are the page's: rename, chooseIcon, chooseParent, hide, show, pin, unpin, reset.
 export class Inspector {
@@ -45,18 +45,18 @@ export class Inspector {
   one(node) {
     const changes = new Map(changesOf(node).map((change) => [change.field, change]));
     return [
-      h("h2", {class: "hub-name"}, symbol(node.glyph || "radio_button_unchecked"), node.name),
-      h("p", {class: "menu-facts"}, link(node.service_url, node.service), " ", h("span", {class: "hub-mono hub-name"}, node.path ?? node.url), " ", node.company_name && h("span", {class: "hub-tag"}, node.company_name)),
+      h("h2", {class: "hub-name"}, symbol(glyphOf(node)), node.name),
+      h("p", {class: "menu-facts"}, link(this.page.service.replace("SERVICE", encodeURIComponent(node.service)), node.service), " ", h("span", {class: "hub-mono hub-name"}, node.path ?? node.url), " ", node.company_name && h("span", {class: "hub-tag"}, node.company_name)),
       (node.marks ?? []).map(({word, tone, told}) => h("p", {class: "menu-told"}, mark(word, tone, ""), " ", told)),
       this.name(node, changes.get("name")),
-      this.line("Icon", h("span", {class: "menu-value"}, symbol(node.glyph || "radio_button_unchecked"), node.icon || "none"), changes.get("icon"), this.page.mayChange && button("Change …", () => this.deeds.chooseIcon(), {"data-deed": "icon"})),
+      this.line("Icon", h("span", {class: "menu-value"}, symbol(glyphOf(node)), node.icon || "none"), changes.get("icon"), this.page.mayChange && button("Change …", () => this.deeds.chooseIcon(), {"data-deed": "icon"})),
       this.line("Place", h("span", {class: "menu-value hub-name"}, this.forest.trail(node.id).join(" › ") || "At the top"), changes.get("place"), this.page.mayChange && button("Move …", () => this.deeds.chooseParent(), {"data-deed": "move"})),
       this.line("Visibility", h("span", {class: "menu-value"}, node.hidden ? "Hidden" : "Shown to whoever may see it"), changes.get("hidden"), this.page.mayChange && this.toggle("hidden", node.hidden ? "Show" : "Hide", !node.hidden)),
       this.line("Pin", h("span", {class: "menu-value"}, node.pinned ? "Pinned" : "Not pinned"), changes.get("pinned"), this.page.mayChange && this.toggle("pinned", node.pinned ? "Unpin" : "Pin", !node.pinned)),
       node.permissions?.length > 0 && this.line("Needs", h("span", {class: "menu-value hub-mono hub-name"}, node.permissions.join(node.any_of ? " or " : ", "))),
       h("div", {class: "hub-buttons menu-more"},
         this.page.mayChange && [...changes.values()].some((change) => change.isHere) && button("Reset everything", () => this.deeds.reset(null), {icon: "restart_alt", "data-deed": "reset"}),
-        h("a", {class: "hub-button", href: node.page_url}, symbol("article"), "Its page")),
+        h("a", {class: "hub-button", href: this.page.item.replace("/0/", `/${node.id}/`)}, symbol("article"), "Its page")),
     ];
   }
 

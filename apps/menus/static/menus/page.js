@@ -15,7 +15,7 @@ const LOOKS_EVERY_MS = 5000;
 const TYPED_MS = 150;
 
 const root = document.getElementById("menus");
-const page = {mayChange: root.dataset.mayChange === "1", whom: root.dataset.whom};
+const page = {mayChange: root.dataset.mayChange === "1", whom: root.dataset.whom, item: root.dataset.page, service: root.dataset.service};
 const shared = {scope: root.dataset.scope, scope_id: Number(root.dataset.scopeId), company_id: root.dataset.companyId ? Number(root.dataset.companyId) : null};
 const memory = `menus-open-${root.dataset.scope}-${root.dataset.scopeId}-${root.dataset.companyId}`;
 const part = (name) => root.querySelector(`[data-part-of="${name}"]`);
@@ -111,7 +111,7 @@ function change(ids, values, unset, told) {
   for (const id of ids) {
     const node = forest.node(id);
     if (values?.name !== undefined) node.name = values.name;
-    if (values?.icon !== undefined) Object.assign(node, {icon: values.icon, glyph: values.icon.replaceAll("-", "_")});
+    if (values?.icon !== undefined) Object.assign(node, {icon: values.icon, glyph: undefined});
     if (values?.hidden !== undefined) Object.assign(node, {hidden: values.hidden, off: values.hidden || (node.marks ?? []).length > 0 && node.off});
     if (values?.pinned !== undefined) node.pinned = values.pinned;
   }

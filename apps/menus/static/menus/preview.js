@@ -2,12 +2,12 @@
 
 import {ask, h, some, symbol} from "./dom.js";
 import {Forest} from "./forest.js";
-import {mark} from "./rows.js";
+import {glyphOf, mark} from "./rows.js";
 import {TreeView} from "./treeview.js";
 
 function draw(node) {
   return [
-    symbol(node.glyph || "radio_button_unchecked", {class: node.icon ? "menu-icon" : "menu-icon menu-no-icon"}),
+    symbol(glyphOf(node), {class: node.icon ? "menu-icon" : "menu-icon menu-no-icon"}),
     h("span", {class: "menu-name", title: node.name}, node.name),
     h("span", {class: "menu-marks"}, node.off && mark(node.why, "grey", ""), node.pinned && mark("pinned", "faint", ""), node.status && mark(node.status, "amber", "")),
   ];

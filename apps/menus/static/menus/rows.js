@@ -20,6 +20,11 @@ export function changesOf(node) {
   return found;
 }
 
+// The symbol that draws a node's icon; the hub says it where it is not the icon's own name.
+export function glyphOf(node) {
+  return (node.glyph ?? node.icon) || "radio_button_unchecked";
+}
+
 export function mark(word, tone, told, extra = "") {
   return h("span", {class: `menu-mark hub-tone-${tone} ${extra}`, title: told}, word);
 }
@@ -32,7 +37,7 @@ export function drawRow(node, {mayChange}) {
     mark(change.word, change.drift ? "amber" : change.isHere ? "violet" : "faint", `${change.told}${change.isHere ? "" : ` (changed for ${change.where})`}`, "menu-change"));
   const marks = (node.marks ?? []).map(({word, tone, told}) => mark(word, tone, told));
   return [
-    symbol(node.glyph || "radio_button_unchecked", {class: node.icon ? "menu-icon" : "menu-icon menu-no-icon"}),
+    symbol(glyphOf(node), {class: node.icon ? "menu-icon" : "menu-icon menu-no-icon"}),
     h("span", {class: "menu-name", title: node.name}, node.name),
     node.saving && h("span", {class: "menu-saving", title: "Not saved yet"}, "…"),
     h("span", {class: "menu-marks"}, marks, changes),
