@@ -17,7 +17,9 @@ def samples(client: Client, name: str) -> dict[tuple[tuple[str, str], ...], floa
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    families = text_string_to_metric_families(answer.content.decode())
+    # Only its own lines are read, of which a process that ran other tests has many.
+    own = [line for line in answer.content.decode().splitlines() if line.startswith((name, "# "))]
+    families = text_string_to_metric_families("\n".join(own) + "\n")
     return {
         tuple(sorted(sample.labels.items())): sample.value
         for family in families
@@ -50,6 +52,8 @@ def test_requests_are_counted_by_route_verb_and_status(
 
 def test_the_process_is_measured(client: Client) -> None:
     assert samples(client, "process_resident_memory_bytes")[()] > 1_000_000
+    known = {family.name for family in text_string_to_metric_families(client.get("/metrics").content.decode())}
+    assert {"process_resident_memory_bytes", "xerpium_http_request_seconds"} <= known
 
 
 @pytest.fixture
