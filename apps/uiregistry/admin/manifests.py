@@ -24,7 +24,7 @@ from apps.core.tenancy import in_sight
 from apps.menus.lifetimes import Lifetime
 from apps.uiregistry import links
 from apps.uiregistry.admin import columns
-from apps.uiregistry.differences import Changed, Named
+from apps.uiregistry.manifest import SECTIONS, identity
 from apps.uiregistry.models import Manifest
 from apps.uiregistry.selectors import manifests as selectors
 from apps.uiregistry.selectors.standing import standings
@@ -38,8 +38,6 @@ __all__ = ["ManifestAdmin"]
 MAY_RESTORE = "uiregistry.change_manifest"
 MOST_REVISIONS = 50
 MOST_NAMED = 100
-SECTIONS = {"menus": "menu", "components": "component", "widgets": "widget"}
-NOW = "current"
 
 
 class ManifestRows(ChangeList):
@@ -287,10 +285,16 @@ def _afterwards(done: Mapping[str, Any]) -> str:
 
 
 def _names(row: Manifest, number: int) -> dict[tuple[str, str], str]:
-    """Return what the items are called that differ between now and a state, by kind and key."""
-    _, found = selectors.revision_difference(row.service_name, row.company_id, number, NOW, companies=in_sight())
-    entries: list[Named | Changed] = [*found.added, *found.removed, *found.changed]
-    return {(one.kind, one.key): one.name for one in entries}
+    """Return what the items of now and of a state are called, by kind and key."""
+    now = selectors.manifest_body(row.service_name, row.company_id, row)
+    earlier = selectors.revision(row.service_name, row.company_id, number, companies=in_sight()).body
+    return {
+        (kind, identity(section, item)[1]): str(item.get("name", ""))
+        for body in (earlier, now)
+        if body is not None
+        for section, kind in SECTIONS.items()
+        for item in body[section]
+    }
 
 
 def _lines(entries: Sequence[Mapping[str, Any]], names: Mapping[tuple[str, str], str]) -> list[str]:

@@ -20,6 +20,7 @@ _BARS = frozenset({"bar", "horizontal_bar", "stacked_bar", "funnel"})
 
 
 def chart(config: Mapping[str, Any], data: Any) -> Drawing:
+    """Return data as a chart of the type that its config names, or of the nearest one that shows it truthfully."""
     found = series_of(config, data)
     if found is None:
         if data in (None, {}, []) or rows_of(data) == []:

@@ -15,6 +15,7 @@ _NUMBERS = ("value", "count", "total", "amount", "number", "result")
 
 
 def metric(config: Mapping[str, Any], data: Any) -> Drawing:
+    """Return data as one number: what its config names, else one of the usual names, else the only number there is."""
     value = _value(config, data)
     if value is None:
         if data in (None, {}, []):
@@ -61,6 +62,7 @@ def _threshold(config: Mapping[str, Any], value: float) -> str:
 
 
 def table(config: Mapping[str, Any], data: Any) -> Drawing:
+    """Return data as rows, with the columns that its config names, else with all that the rows have."""
     rows = rows_of(data)
     if rows is None:
         if data in (None, {}):

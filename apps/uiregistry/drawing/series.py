@@ -14,6 +14,8 @@ _NAMES = ("label", "name", "category", "title", "key", "x", "date", "day", "mont
 
 @dataclass(slots=True)
 class Series:
+    """Names of what is counted, and for each series a number for each of them; None where there is none."""
+
     labels: list[str] = field(default_factory=list)
     values: dict[str, list[float | None]] = field(default_factory=dict)
 
