@@ -11,7 +11,7 @@ from unfold.dataclasses import SearchResult
 
 from apps.core.tenancy import current
 from apps.events import selectors as events
-from apps.menus.selectors.waiting import waiting_decisions
+from apps.menus.selectors.waiting import items_found, waiting_decisions
 from apps.registry import selectors as registry
 
 __all__ = ["account", "find", "menu"]
@@ -129,14 +129,26 @@ def _documents() -> list[dict[str, Any]]:
 
 
 def find(request: HttpRequest, text: str) -> list[SearchResult]:
-    """Return services, instances and event types by part of their name, at most `MOST_FOUND` of each; events by id."""
+    """Return what is called like ``text``, at most `MOST_FOUND` of each kind; events by id.
+
+    That is services, instances, menu items and event types by part of their name, and menu items by part of their path.
+    """
     results = []
     if request.user.has_perm("registry.view_service"):
         results = [
             SearchResult(name, kind, address, "dns" if " " in kind else "deployed_code")
             for name, kind, address in registry.find(text, limit=MOST_FOUND)
         ]
-    return results + _find_events(request, text)
+    return results + _find_menus(request, text) + _find_events(request, text)
+
+
+def _find_menus(request: HttpRequest, text: str) -> list[SearchResult]:
+    if not request.user.has_perm("menus.view_menuitem"):
+        return []
+    return [
+        SearchResult(name, f"menu item of {service}", reverse("admin:menus_menuitem_change", args=[pk]), "list_alt")
+        for pk, name, service in items_found(text, limit=MOST_FOUND)
+    ]
 
 
 def _find_events(request: HttpRequest, text: str) -> list[SearchResult]:

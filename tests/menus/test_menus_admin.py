@@ -399,6 +399,12 @@ def test_the_check_of_a_company_is_of_its_own_menu(known: dict[str, int]) -> Non
     assert "Nobody can reach" in browser.get("/admin/menus/check/?company=7").content.decode()
 
 
+def test_the_search_of_the_console_finds_items(known: dict[str, int]) -> None:
+    found = superuser().get("/admin/search/?extended=1&s=categ").content.decode()
+    assert f"/admin/menus/menuitem/{known['Categories']}/change/" in found
+    assert "Categories" not in staff("cid", "view_service").get("/admin/search/?extended=1&s=categ").content.decode()
+
+
 def test_an_empty_hub_says_how_it_is_filled() -> None:
     browser = superuser()
     for page in ("", "check/", "menuitem/"):

@@ -1,13 +1,13 @@
-"""What of menus waits: for an operator's decision, or for a parent."""
+"""What the console asks of menus: what waits for a decision or for a parent, and what is called like something."""
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, When
 
 from apps.menus.models import Conflict, MenuItem, Overlay
 from apps.menus.selectors.decisions import conflicts, drifted
 
-__all__ = ["Waiting", "pending_items", "waiting_decisions"]
+__all__ = ["Waiting", "items_found", "pending_items", "waiting_decisions"]
 
 MOST_COUNTED = 1000
 """Nobody needs to know more exactly how many decisions wait, and every page of the console asks."""
@@ -35,6 +35,13 @@ def pending_items(*, limit: int) -> list[MenuItem]:
     """Return items whose parent is not there, the latest first."""
     rows = MenuItem.objects.filter(parent_ref__isnull=False, parent=None, archived_at=None)
     return list(rows.order_by("-updated_at", "-pk")[:limit])
+
+
+def items_found(text: str, *, limit: int) -> list[tuple[int, str, str]]:
+    """Return number, name and service of items whose name or path holds ``text``, those that begin with it first."""
+    rows = MenuItem.objects.filter(Q(name__icontains=text) | Q(path__icontains=text), archived_at=None)
+    beginning = Case(When(name__istartswith=text, then=0), default=1)
+    return list(rows.order_by(beginning, "name", "pk").values_list("pk", "name", "service_name")[:limit])
 
 
 def _some(rows: "QuerySet[Conflict] | QuerySet[Overlay]") -> int:
