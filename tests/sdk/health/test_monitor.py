@@ -1,6 +1,7 @@
 """Checks side by side, with limits, kept for a second, for threads and for tasks."""
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -167,3 +168,42 @@ def test_what_a_function_borrowed_is_given_back_in_its_own_thread() -> None:
     monitor.register("one", note("used"))
     monitor.report()
     assert used == ["used check-one", "back check-one"]
+
+
+def test_a_check_that_does_not_count_is_shown_and_says_nothing_of_the_whole() -> None:
+    monitor = Monitor()
+    monitor.register("hub", lambda: False, counts=False)
+    monitor.register("printer", lambda: True)
+    report = monitor.report()
+    assert (report.status, report.failed) == ("healthy", ["hub"])
+    assert report.checks["hub"].as_json()["status"] == "unhealthy"
+    assert report.checks["hub"].critical is False
+    assert told(report) == ("healthy", {"response_time_ms": {"printer": report.checks["printer"].response_time_ms}})
+
+
+def test_a_report_that_is_forgotten_is_made_anew() -> None:
+    answers = [True, False]
+    monitor = Monitor(keep_seconds=60)
+    monitor.register("printer", lambda: answers.pop(0))
+    assert [monitor.report().status, monitor.report().status] == ["healthy", "healthy"]
+    monitor.forget()
+    assert monitor.report().status == "unhealthy"
+
+
+async def test_it_settles_when_functions_have_returned_and_coroutines_were_cancelled() -> None:
+    gate = threading.Event()
+    monitor = Monitor(check_seconds=60)
+    monitor.register("thread", lambda: gate.wait(30))
+
+    @functools.partial(monitor.register, "task")
+    async def task() -> None:
+        await asyncio.sleep(60)
+
+    asked = asyncio.ensure_future(monitor.report_async())
+    await asyncio.sleep(0)
+    assert await monitor.settle(0.05) is False
+    gate.set()
+    assert await monitor.settle(10) is True
+    with pytest.raises(RuntimeError, match="was not finished"):
+        await asked
+    assert await Monitor().settle(0) is True
