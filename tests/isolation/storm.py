@@ -14,7 +14,7 @@ from tests.isolation.names import COMPANIES, canary, word
 
 Company = int | None
 CANARY = re.compile(r"canary-of-([a-z]+)-b7f3")
-STREAM_PATH = "/api/v1/catalog/stream"
+STREAM_PATHS = ("/api/v1/catalog/stream", "/api/v1/menus/stream")
 TIMEOUT = 30
 
 
@@ -77,8 +77,30 @@ def questions_of(company: Company) -> list[Question]:
             body={"event_type": f"{word(company)}_happened", "service_name": own, "entity_type": "thing", "data": note},
         ),
     ]  # fmt: skip
+    for other in (other for other in COMPANIES if other not in (None, company)):
+        asked.append(Question(company, "GET", f"/services/{word(other)}-service", 404))
+        asked.append(Question(company, "GET", f"/ui/dashboards/{word(other)}-board", 404))
+    return asked + _shown_to(company, own)
+
+
+def _shown_to(company: Company, own: str) -> list[Question]:
+    """Return what it asks of menus and pages. Its items change all the time, and trees are compiled and kept anew."""
+    sign = canary(company)
+    item = {"service_name": own, "name": sign, "path": f"/{word(company)}/storm", "icon": "box"}
+    empty: dict[str, object] = {"schema_version": 1, "version": "9.0.0", "generation": 9, "menus": [], "components": []}
     others = [other for other in COMPANIES if other not in (None, company)]
-    return asked + [Question(company, "GET", f"/services/{word(other)}-service", 404) for other in others]
+    return [
+        *[Question(company, "GET", "/menus/tree", 200, own=True)] * 3,
+        *(Question(company, "GET", path, 200, own=True) for path in ("/menu-items", "/components", "/widgets")),
+        Question(company, "GET", f"/ui/dashboards/{word(company)}-board", 200, own=True),
+        Question(company, "GET", f"/services/{own}/manifest", 200, own=True),
+        Question(company, "GET", f"/ui/resolve?path=/{word(company)}/menu", 200, own=True),
+        *(Question(company, "POST", "/menu-items", 201, own=True, body={**item, "order_number": n}) for n in range(3)),
+        *(
+            Question(company, "PUT", f"/services/{word(other)}-service/manifest", 404, body={**empty, "widgets": []})
+            for other in others
+        ),
+    ]
 
 
 class Storm:
@@ -108,7 +130,11 @@ class Storm:
     def run(self) -> Findings:
         """Ask everything and return what was found."""
         askers = [threading.Thread(target=self._ask_on, args=(number,)) for number in range(self._threads)]
-        listeners = [threading.Thread(target=self._listen, args=(company,)) for company in COMPANIES]
+        listeners = [
+            threading.Thread(target=self._listen, args=(company, path))
+            for company in COMPANIES
+            for path in STREAM_PATHS
+        ]
         for thread in listeners + askers:
             thread.start()
         while any(thread.is_alive() for thread in askers):
@@ -155,13 +181,13 @@ class Storm:
         if answer.status != question.status or (question.own and canary(question.company) not in text):
             found.surprises.append(f"{what}: {text[:300]}")
 
-    def _listen(self, company: Company) -> None:
-        """Read the stream of changes until the storm is over, as a service in ``company`` does."""
+    def _listen(self, company: Company, path: str) -> None:
+        """Read a stream of changes until the storm is over, as a service in ``company`` does."""
         found = Findings()
         while not self._over.is_set():
             connection = http.client.HTTPConnection(*self._address, timeout=2)
             try:
-                self._read_stream(connection, company, found)
+                self._read_stream(connection, company, path, found)
             except (OSError, http.client.HTTPException):
                 time.sleep(0.05)  # nothing came for a while, or the hub let go: come back as clients do
             finally:
@@ -169,8 +195,10 @@ class Storm:
         with self._lock:
             self._found.add(found)
 
-    def _read_stream(self, connection: http.client.HTTPConnection, company: Company, found: Findings) -> None:
-        connection.request("GET", STREAM_PATH, headers={"Authorization": f"Bearer {self._tokens(company)}"})
+    def _read_stream(
+        self, connection: http.client.HTTPConnection, company: Company, path: str, found: Findings
+    ) -> None:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {self._tokens(company)}"})
         answer = connection.getresponse()
         if answer.status != 200:
             found.surprises.append(f"{word(company)}: stream -> {answer.status}")
