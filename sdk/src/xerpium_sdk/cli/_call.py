@@ -11,8 +11,9 @@ import httpx2
 
 from xerpium_sdk._backoff import Backoff
 from xerpium_sdk.auth._environment import KEY, KEY_FILE, value
-from xerpium_sdk.calls import CallError, CallNotMade, ServiceClient
+from xerpium_sdk.calls import CallError, CallRefused, ServiceClient, ServiceFailed
 from xerpium_sdk.cli._codes import Wrong
+from xerpium_sdk.cli._failures import code_of
 from xerpium_sdk.cli._hub import auth_of, client_of, text_of
 from xerpium_sdk.cli._ink import Inked, clean
 from xerpium_sdk.cli._screen import Screen, dumped
@@ -30,7 +31,7 @@ def call(asked: Namespace, screen: Screen) -> int:
     """Call a service and show its answer.
 
     Raises:
-        CallError: the service did not answer, refused or failed; its answer is shown first.
+        CallError: nobody answered; who was asked is shown first.
     """
     headers = dict(map(_header, asked.header))
     body = _body(asked.data, headers)
@@ -40,10 +41,9 @@ def call(asked: Namespace, screen: Screen) -> int:
     with client_of(asked) as hub:
         record = hub.get_service(asked.service)
     wire = _Wire(record)
-    began = monotonic()
     with ServiceClient(_looked_up(record, asked.zone or value(ZONE) or None), auth=auth, transport=wire) as services:
         try:
-            answer = services.request(
+            wire.answer = services.request(
                 asked.service,
                 (asked.method or ("GET" if body is None else "POST")).upper(),
                 asked.path,
@@ -54,15 +54,16 @@ def call(asked: Namespace, screen: Screen) -> int:
                 idempotent=True if asked.idempotent else None,
                 timeout=asked.timeout,
             )
+        except (CallRefused, ServiceFailed) as error:
+            _show(asked, screen, wire, error)
+            return code_of(error)
         except CallError as error:
-            if isinstance(error, CallNotMade):
-                wire.answer = None
-            _show(asked, screen, wire, monotonic() - began, error)
+            wire.answer = None
+            _show(asked, screen, wire, error)
             raise
         except ValueError as error:
             raise Wrong(str(error)) from None
-        wire.answer = answer
-        _show(asked, screen, wire, monotonic() - began, None)
+        _show(asked, screen, wire, None)
     return 0
 
 
@@ -81,6 +82,7 @@ class _Wire(httpx2.BaseTransport):
 
     def __init__(self, record: ServiceRecord) -> None:
         self.attempts: list[_Attempt] = []
+        self.began: float | None = None
         self.answer: httpx2.Response | None = None
         self._instances = {_place(one.api_base_url): one.instance_id for one in record.instances}
         self._inner = httpx2.HTTPTransport(trust_env=False)
@@ -88,6 +90,7 @@ class _Wire(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request, and note what came of it."""
         began, self.answer = monotonic(), None
+        self.began = self.began or began
         try:
             self.answer = self._inner.handle_request(request)
         except httpx2.TransportError as error:
@@ -138,12 +141,13 @@ def _body(argument: str | None, headers: dict[str, str]) -> bytes | None:
     return text.encode()
 
 
-def _show(asked: Namespace, screen: Screen, wire: _Wire, seconds: float, error: CallError | None) -> None:
+def _show(asked: Namespace, screen: Screen, wire: _Wire, error: CallError | None) -> None:
     answer = wire.answer
+    seconds = 0.0 if wire.began is None else monotonic() - wire.began
     if screen.as_json:
         screen.document(_document(asked, wire, answer, seconds, error))
         return
-    for attempt in wire.attempts[:-1]:
+    for attempt in wire.attempts if answer is None else wire.attempts[:-1]:
         screen.note(Inked("! ", "yellow"), f"{attempt.outcome} from {_who(asked.service, attempt)}")
     if answer is not None and wire.attempts:
         last = wire.attempts[-1]
@@ -175,7 +179,8 @@ def _document(
 
 
 def _who(service: str, attempt: _Attempt) -> str:
-    return f"{service} {attempt.instance} at {_place(attempt.url)}"
+    place = _place(attempt.url)
+    return f"{service} at {place}" if attempt.instance in ("", place) else f"{service} {attempt.instance} at {place}"
 
 
 def _shown(answer: httpx2.Response, *, is_for_people: bool) -> str:

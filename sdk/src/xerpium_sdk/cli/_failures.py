@@ -33,9 +33,10 @@ def told(error: Exception, *, has_key: bool) -> Iterator[str]:
         yield str(error) or type(error).__name__
     else:
         problem = error.problem
-        yield f"The hub refuses ({problem.status}): {problem.detail or problem.title or 'no reason given'}"
+        reason = problem.detail or problem.title or "no reason given"
+        yield f"The hub refuses ({problem.status}): {reason}"
         for fault in problem.errors:
-            yield f"  {fault.pointer}: {fault.message}"
+            yield f"  {fault.pointer}" if fault.message in reason else f"  {fault.pointer}: {fault.message}"
     yield from _advice(error, has_key)
 
 

@@ -15,7 +15,7 @@ DEAD_HEADER = ("ID", "STATE", "GROUP", "TYPE", "ABOUT", "SINCE", "TRIED", "WHY")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _LATE = 1000
-_JUDGED_WELL = "valid"
+_JUDGED_WELL = (None, "valid", "unverified")
 
 
 def moment(text: str, now: datetime) -> str:
@@ -70,7 +70,7 @@ def event_pieces(entry: Mapping[str, Any]) -> list[Piece]:
         told.append(f"  company {entry['company_id']}")
     if entry.get("data"):
         told.append(f"  {dump_data(entry['data'])}")
-    if entry.get("verdict") not in (_JUDGED_WELL, None):
+    if entry.get("verdict") not in _JUDGED_WELL:
         told.append(Inked(f"  ! {entry['verdict']}: {entry.get('fault') or 'no reason given'}", "yellow"))
     return told
 

@@ -11,7 +11,7 @@ __all__ = ["SHELLS", "Commands", "parser"]
 
 SHELLS = ("bash", "zsh", "fish")
 STATUSES = ("healthy", "degraded", "starting", "unhealthy", "draining", "stale")
-VERDICTS = ("valid", "undeclared", "mismatch", "undecodable")
+VERDICTS = ("valid", "unverified", "undeclared", "mismatch", "undecodable")
 Commands: TypeAlias = "_SubParsersAction[_Parser]"
 
 _ABOUT = """\

@@ -35,7 +35,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     from xerpium_sdk.cli._parser import parser
 
     try:
-        asked = parser().parse_args(arguments)
+        asked, unknown = parser().parse_known_args(arguments)
+        if unknown:
+            asked.shown.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:  # help was shown, or what is wrong
         return int(end.code or 0)
     if asked.run is None:

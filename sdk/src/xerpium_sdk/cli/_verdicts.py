@@ -342,8 +342,14 @@ def _is_loopback(url: str) -> bool:
 
 
 def _items(manifest: Manifest) -> str:
-    counts = {"menu items": manifest.menus, "pages and forms": manifest.components, "widgets": manifest.widgets}
-    return ", ".join(f"{len(items)} {word}" for word, items in counts.items() if items) or "nothing"
+    counts = {"menu item": manifest.menus, "page or form": manifest.components, "widget": manifest.widgets}
+    plurals = {"page or form": "pages and forms"}
+    told = [
+        f"{len(items)} {word if len(items) == 1 else plurals.get(word, f'{word}s')}"
+        for word, items in counts.items()
+        if items
+    ]
+    return ", ".join(told) or "nothing"
 
 
 def _right(check: str, says: str) -> Finding:

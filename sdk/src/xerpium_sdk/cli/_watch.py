@@ -62,11 +62,11 @@ class _Watch:
     def _read(self) -> None:
         headers = self._follower.begin(monotonic())
         with self._hub.stream("catalog/stream", headers) as response:
+            if self._began:
+                self._back()
             for piece in response.iter_bytes():
                 for changed in self._follower.heard(monotonic(), piece):
                     self._take(changed)
-                if self._began:
-                    self._back()
 
     def _take(self, changed: list[ServiceRecord]) -> None:
         """Tell what changed; the first snapshot is what was there before."""
@@ -86,8 +86,6 @@ class _Watch:
                     f"  {self._hub.hub_url}: {services} services, revision {self._view.revision}",
                 ],
             )
-        elif told:
-            self._back()
         for one in told:
             self._tell(one.to_json(), one.pieces())
             self._count()
