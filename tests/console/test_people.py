@@ -214,7 +214,7 @@ def test_nothing_in_the_admin_is_written_without_a_trail() -> None:
         "serviceauth.Role": "services.roles", "serviceauth.RoleAssignment": "services.roles",
         "serviceauth.ServiceAccount": "services.accounts", "serviceauth.TrustedIssuer": "services.issuers",
         "serviceauth.Revocation": "services.revoking",
-        "registry.Service": "registry.services.operations",
+        "registry.Service": "registry.services.operations", "uiregistry.Dashboard": "uiregistry.services.dashboards",
     }  # fmt: skip
     request = RequestFactory().get("/admin/")
     request.user = User.objects.create_superuser("anna", password="x")

@@ -1,12 +1,17 @@
 """Values of answers: read as numbers, written for people. Pure."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = ["number_of", "rows_of", "spelled", "text_of", "titled", "under"]
 
 MOST_TEXT = 300
+LONGEST_NUMBER = 40
+LARGEST = 1e30
+"""What is larger is no number of anybody's business, and sums of it would be infinite."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _LISTS = ("results", "items", "rows", "data", "points", "values")
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
@@ -33,22 +38,18 @@ def _short(value: float) -> str:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a number; services that are careful with money send it as text."""
-    if isinstance(value, bool):
+    """Return a number that can be drawn; services that are careful with money send it as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, int | float):
-        try:
-            found = float(value)
-        except OverflowError:
-            return None
-        return found if math.isfinite(found) else None
-    if isinstance(value, str) and len(value) < 40 and value.strip():
-        try:
-            found = float(value)
-        except ValueError:
-            return None
-        return found if math.isfinite(found) and not value.strip().lower().startswith(("nan", "inf")) else None
-    return None
+    if isinstance(value, str) and (len(value) > LONGEST_NUMBER or not _NUMBER.fullmatch(value.strip())):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    if not math.isfinite(found) or abs(found) > LARGEST:
+        return None
+    return found if abs(found) > 1 / LARGEST else 0.0
 
 
 def text_of(value: Any) -> str:
