@@ -1,6 +1,7 @@
-"""For tests of services: the bus without Redis, and tokens without a hub.
+"""For tests of services: a hub in memory, the bus without Redis, and tokens without a hub.
 
-- `TestBroker`, `DeadLetter`: run a consumer's handlers on a bus in memory; needs the extra ``events``
+- `TestHub`, `Asked`: a hub on a real socket that does as the test tells it
+- `TestBroker`, `DeadLetter`: run a consumer's handlers on a bus in memory; needs the extra ``redis``
 - `TestIssuer`: makes tokens, and stands in for the hub that verifies them; needs the extra ``auth``
 """
 
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xerpium_sdk.testing.bus import DeadLetter, TestBroker
+    from xerpium_sdk.testing.hub import Asked, TestHub
     from xerpium_sdk.testing.issuer import TestIssuer
 
-__all__ = ["DeadLetter", "TestBroker", "TestIssuer"]
+__all__ = ["Asked", "DeadLetter", "TestBroker", "TestHub", "TestIssuer"]
 
-_HOMES = {"DeadLetter": "bus", "TestBroker": "bus", "TestIssuer": "issuer"}
+_HOMES = {"Asked": "hub", "DeadLetter": "bus", "TestBroker": "bus", "TestHub": "hub", "TestIssuer": "issuer"}
 
 
 def __getattr__(name: str) -> Any:

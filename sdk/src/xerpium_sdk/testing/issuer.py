@@ -20,7 +20,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from xerpium_sdk.auth import AsyncServiceAuthClient, ServiceAuthClient, TokenVerifier
-from xerpium_sdk.wire.credentials import AUDIENCE, TYPE, USER_PREFIX, Claims, revocation_mark
+from xerpium_sdk.tokens import header_of, keys_of, payload_of
+from xerpium_sdk.wire.credentials import (
+    AUDIENCE,
+    TYPE,
+    USER_PREFIX,
+    Claims,
+    TokenFault,
+    check_claims,
+    revocable,
+    revocation_mark,
+)
 
 __all__ = ["TestIssuer"]
 
@@ -151,6 +161,30 @@ class TestIssuer:
             ]
         }
 
+    @property
+    def revocations(self) -> dict[str, Any]:
+        """What verifiers are told of `revoke`."""
+        until = [{"mark": mark, "issued_before": ALWAYS} for mark in sorted(self._revoked)]
+        return {"revocations": until, "max_age": 30}
+
+    def read(self, token: str, audience: str = AUDIENCE) -> Claims:
+        """Return what a token says, as somebody named ``audience`` may take it.
+
+        Raises:
+            TokenFault: it is not good now.
+        """
+        keys = keys_of(self.jwks)
+        kid, _ = header_of(token)
+        if kid not in keys:
+            raise TokenFault("no key of this issuer's")
+        claims = Claims.of(payload_of(token, keys[kid]))
+        check_claims(claims, issuer=self.hub_url, now=self._wall())
+        if not {AUDIENCE, audience} & set(claims.audience):
+            raise TokenFault("for somebody else")
+        if any(revocation_mark(kind, subject) in self._revoked for kind, subject in revocable(claims)):
+            raise TokenFault("revoked")
+        return claims
+
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path.removesuffix("/")
         self.asked.append(path)
@@ -159,15 +193,11 @@ class TestIssuer:
         answers: dict[str, Callable[[httpx2.Request], httpx2.Response]] = {
             "/.well-known/jwks.json": lambda _: httpx2.Response(200, json=self.jwks),
             "/.well-known/oauth-authorization-server": lambda _: httpx2.Response(200, json={"issuer": self.hub_url}),
-            "/api/v1/service-auth/revocations": self._list,
+            "/api/v1/service-auth/revocations": lambda _: httpx2.Response(200, json=self.revocations),
             "/api/v1/service-auth/token": self._issue,
         }
         answer = answers.get(path)
         return httpx2.Response(404, json={"title": "Not found", "status": 404}) if answer is None else answer(request)
-
-    def _list(self, request: httpx2.Request) -> httpx2.Response:
-        until = [{"mark": mark, "issued_before": ALWAYS} for mark in self._revoked]
-        return httpx2.Response(200, json={"revocations": until, "max_age": 30})
 
     def _issue(self, request: httpx2.Request) -> httpx2.Response:
         body = json.loads(request.content)
