@@ -46,8 +46,9 @@ def health(status: str = "healthy", **said: Any) -> Probe:
         (Probe("http://127.0.0.1:8000", None, fault="refused"), WRONG, "make run"),
         (Probe(HUB, 200, None), WRONG, "is no hub"),
         (Probe(HUB, 404, {"detail": "Not Found"}), WRONG, "without /api/v1"),
+        (Probe(HUB, 301), WRONG, "https://"),
     ],
-    ids=["well", "degraded", "unhealthy", "protected", "away", "away-here", "text", "other"],
+    ids=["well", "degraded", "unhealthy", "protected", "away", "away-here", "text", "other", "redirect"],
 )
 def test_the_hub(probe: Probe, verdict: Verdict, words: str) -> None:
     found = judged(verdicts.hub_health(probe, "0.1.0"))

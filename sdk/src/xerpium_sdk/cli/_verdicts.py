@@ -96,6 +96,10 @@ def hub_health(probe: Probe, sdk_version: str) -> Finding:
     told = probe.document if isinstance(probe.document, Mapping) else {}
     if "status" not in told or "checks" not in told:
         said = f"What answers at {probe.url} ({probe.status}) is no hub."
+        if 300 <= probe.status < 400:
+            return _wrong(
+                "hub", said, "It leads elsewhere: set XERPIUM_HUB_URL to the hub's own address, with https:// perhaps."
+            )
         return _wrong("hub", said, "Set XERPIUM_HUB_URL to the hub itself, without /api/v1 behind it.")
     version = f"version {told.get('version') or 'unknown'}"
     bad = [name for name, check in told["checks"].items() if check.get("status") != "healthy"]
