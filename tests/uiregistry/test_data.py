@@ -404,6 +404,19 @@ def test_many_viewers_are_one_question(api: Api, backend: Backend) -> None:
     assert {answer["data"] for answer in answers} == {1}
 
 
+def test_a_service_that_takes_too_long_gets_no_more_time(
+    api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = declared(api)
+    monkeypatch.setattr(fetching, "SECONDS", 0.1)
+    with held(backend):
+        began = time.monotonic()
+        answer = api.get(at)
+        assert time.monotonic() - began < 2
+    assert (answer.status_code, answer.json()["detail"]) == (503, "products gives no answer that can be used.")
+    assert keeping.pause("products") is not None
+
+
 def test_who_dies_while_asking_holds_others_up_for_a_moment_only(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
