@@ -30,7 +30,7 @@ from apps.registry.revisions import CatalogGapError, Changed, History, InOrder
 from apps.registry.shelf import Shelf
 from xerpium_sdk.wire.registry import Status
 
-__all__ = ["Catalog", "CatalogGapError", "Companies", "InstanceRow", "Rendered", "Update", "visible"]
+__all__ = ["Catalog", "CatalogGapError", "Companies", "InstanceRow", "Rendered", "Standing", "Update", "visible"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,14 +56,26 @@ class Update(NamedTuple):
         return self.snapshot.company_id
 
     @property
-    def statuses(self) -> tuple[Status, ...]:
-        """The statuses of its instances; none when it has left."""
-        return tuple(row.status for row in self.snapshot.instances.rows)
+    def standing(self) -> "Standing":
+        """Whose service it is and how its instances are; it has none when it has left."""
+        return Standing.of(self.snapshot)
 
     @property
     def body(self) -> bytes:
         """The record as JSON, rendered when first asked for."""
         return self.snapshot.record.body
+
+
+class Standing(NamedTuple):
+    """Whose a service is, and how its instances are."""
+
+    company_id: int | None
+    statuses: tuple[Status, ...]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> "Standing":
+        """Return what a snapshot says of it."""
+        return cls(snapshot.company_id, tuple(row.status for row in snapshot.instances.rows))
 
 
 Listener = Callable[[Update], None]
@@ -118,10 +130,10 @@ class Catalog:
         snapshot = self._snapshots.get(name)
         return None if snapshot is None else snapshot.revision
 
-    def statuses_of(self, name: str, companies: Companies = "*") -> tuple[Status, ...] | None:
-        """Return the statuses of a service's instances, None when there is no such service; renders nothing."""
+    def standing(self, name: str, companies: Companies = "*") -> Standing | None:
+        """Return whose a service is and how its instances are, None when there is no such service; renders nothing."""
         snapshot = self._visible(name, companies)
-        return None if snapshot is None else tuple(row.status for row in snapshot.instances.rows)
+        return None if snapshot is None else Standing.of(snapshot)
 
     def record(
         self, name: str, version: str | None = None, zone: str | None = None, *, companies: Companies = "*"
