@@ -5,14 +5,14 @@ no difference, and neither does what a parameter is called. Where a static segme
 one wins, from left to right; if nothing below it fits, the parameter has its turn.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
 from apps.menus.paths import param_names, route_key
 
-__all__ = ["Dead", "Leading", "Match", "Route", "RouteTable", "dead_routes", "first_segment", "segments"]
+__all__ = ["Match", "Route", "RouteTable", "first_segment", "segments"]
 
 Target = TypeVar("Target")
 
@@ -110,55 +110,3 @@ def _search(
     if node.parameter is None:
         return None
     return _search(node.parameter, parts, at + 1, (*values, unquote(part)))
-
-
-# --- What leads nowhere -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Leading:
-    """A menu item that leads to ``path`` in a company (None: in all)."""
-
-    item_id: int
-    path: str
-    company_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Dead:
-    """What leads nowhere, and where nothing leads."""
-
-    items: tuple[int, ...]
-    """Ids of menu items at whose path there is no component."""
-    components: tuple[int, ...]
-    """Ids of components, of routes without a parameter, to which no menu item leads."""
-
-
-def dead_routes(items: Iterable[Leading], components: Iterable[Route[int]]) -> Dead:
-    """Return which menu items and which components do not find each other.
-
-    An item of a company leads to what is there in that company; everybody's item leads to everybody's component, and
-    it also leads a company's users to what stands there in its place.
-    """
-    items, routes = list(items), list(components)
-    tables = dict(_tables(routes))
-    everybodys = tables.get(None) or RouteTable(())
-    reached: set[int] = set()
-    dead: list[int] = []
-    for item in items:
-        asked = tables.values() if item.company_id is None else (tables.get(item.company_id, everybodys),)
-        found = [match.route.target for table in asked if (match := table.match(item.path))]
-        reached.update(found)
-        if not found:
-            dead.append(item.item_id)
-    lonely = [route.target for route in routes if route.target not in reached and not param_names(route.path)]
-    return Dead(tuple(dead), tuple(lonely))
-
-
-def _tables(routes: list[Route[int]]) -> Iterator[tuple[int | None, RouteTable[int]]]:
-    """Yield the routes of everybody, and those of each company that has some of its own."""
-    everybodys = [route for route in routes if route.company_id is None]
-    yield None, RouteTable(everybodys)
-    for company in {route.company_id for route in routes} - {None}:
-        own = [route for route in routes if route.company_id == company]
-        yield company, RouteTable([*everybodys, *own])

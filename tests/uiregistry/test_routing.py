@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.menus.paths import route_key
-from apps.uiregistry.routing import Dead, Leading, Route, RouteTable, dead_routes, first_segment, segments
+from apps.uiregistry.routing import Route, RouteTable, first_segment, segments
 
 PATHS = (
     "/",
@@ -106,24 +106,3 @@ def test_parts_of_a_path() -> None:
     assert segments("a") is None
     assert first_segment("/Products/list") == "products"
     assert first_segment("/") == ""
-
-
-def test_what_leads_nowhere_and_where_nothing_leads() -> None:
-    routes = [
-        Route("/products/list", None, 1),
-        Route("/products/edit/:id", None, 2),
-        Route("/lonely", None, 3),
-        Route("/own", 7, 4),
-        Route("/products/list", 7, 5),
-        Route("/own/lonely", 7, 6),
-    ]
-    items = [
-        Leading(10, "/Products/List/", None),
-        Leading(11, "/products/edit/42", None),
-        Leading(12, "/nowhere", None),
-        Leading(13, "/own", None),
-        Leading(14, "/own", 7),
-        Leading(15, "/own", 8),
-        Leading(16, "/products/list", 8),
-    ]
-    assert dead_routes(items, routes) == Dead(items=(12, 15), components=(3, 6))

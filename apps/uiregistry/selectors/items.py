@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from apps.core.errors import NotAllowed, NotFound
 from apps.menus.paths import route_key
 from apps.uiregistry.models import Component, Widget
-from apps.uiregistry.routing import Dead, Leading, Route, RouteTable, dead_routes, first_segment
+from apps.uiregistry.routing import Route, RouteTable, first_segment
 from apps.uiregistry.selectors.standing import standings
 from apps.uiregistry.selectors.viewers import Viewer
 
@@ -18,10 +18,8 @@ __all__ = [
     "Resolved",
     "component",
     "components",
-    "dead_ends",
     "require_permissions",
     "resolved",
-    "routes",
     "service_marks",
     "widget",
     "widgets",
@@ -133,17 +131,6 @@ def require_permissions(viewer: Viewer, permissions: Sequence[str], *, any_of: b
     if missing and not (any_of and len(missing) < len(permissions)):
         words = f"One of these permissions is needed: {', '.join(missing)}." if any_of and len(missing) > 1 else ""
         raise NotAllowed(words or f"This needs the permission {', '.join(missing)}.", code="permission_missing")
-
-
-def routes() -> list[Route[int]]:
-    """Return the routes of all components in sight that are shown, each with the component's id."""
-    rows = Component.objects.filter(archived_at=None, displaced=False, is_active=True).order_by("id")
-    return [Route(path, company, pk) for pk, path, company in rows.values_list("pk", "route_path", "company_id")]
-
-
-def dead_ends(items: Iterable[Leading]) -> Dead:
-    """Return which of these menu items lead to no component, and to which components in sight no item leads."""
-    return dead_routes(items, routes())
 
 
 def _filtered(rows: QuerySet[Any], wanted: Mapping[str, Any]) -> QuerySet[Any]:
