@@ -3,10 +3,20 @@
 import asyncio
 from time import monotonic
 from types import TracebackType
+from typing import TYPE_CHECKING
 
+from xerpium_sdk.auth._background import begin
 from xerpium_sdk.resilience.retry import call_again_async as call_again
 
-__all__ = ["Deadline", "call_again"]
+if TYPE_CHECKING:
+    from xerpium_sdk.resilience.shared import SharedBreakers
+
+__all__ = ["Deadline", "call_again", "end_of"]
+
+
+async def end_of(shared: "SharedBreakers") -> None:
+    """Stop what shares breakers, which may wait for Redis a little."""
+    await asyncio.wrap_future(begin("end of breakers", shared.stop, lambda: None))
 
 
 class Deadline:

@@ -1,10 +1,19 @@
 """What the client for threads needs of them. Its twin is `_tasks`; the two are the only pair written by hand."""
 
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from xerpium_sdk.resilience.retry import call_again
 
-__all__ = ["Deadline", "call_again"]
+if TYPE_CHECKING:
+    from xerpium_sdk.resilience.shared import SharedBreakers
+
+__all__ = ["Deadline", "call_again", "end_of"]
+
+
+def end_of(shared: "SharedBreakers") -> None:
+    """Stop what shares breakers."""
+    shared.stop()
 
 
 class Deadline:

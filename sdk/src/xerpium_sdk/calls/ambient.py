@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -10,6 +10,9 @@ from xerpium_sdk.auth import _environment
 from xerpium_sdk.calls._async.client import AsyncServiceClient
 from xerpium_sdk.calls.endpoint import ServiceEndpoint
 from xerpium_sdk.calls.policy import CallPolicy
+
+if TYPE_CHECKING:
+    from xerpium_sdk.resilience.shared import SharedBreakers
 
 __all__ = ["ServiceClient"]
 
@@ -30,6 +33,7 @@ class ServiceClient(AsyncServiceClient):
         policy: the limits around each call.
         policies: other limits for some services, by name.
         zone: where this service runs; instances of the same zone are preferred.
+        shared_breakers: see `AsyncServiceClient`.
         transport: another way to the services, for tests.
 
     Raises:
@@ -43,10 +47,18 @@ class ServiceClient(AsyncServiceClient):
         policy: CallPolicy | None = None,
         policies: Mapping[str, CallPolicy] | None = None,
         zone: str | None = None,
+        shared_breakers: "SharedBreakers | bool" = False,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         hub_url = _environment.required(hub_url, _environment.HUB_URL, "The address of the hub")
-        super().__init__(hub_url, policy=policy, policies=policies, zone=zone, transport=transport)
+        super().__init__(
+            hub_url,
+            policy=policy,
+            policies=policies,
+            zone=zone,
+            shared_breakers=shared_breakers,
+            transport=transport,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._beginning: asyncio.Lock | None = None
 

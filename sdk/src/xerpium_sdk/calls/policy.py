@@ -29,6 +29,7 @@ class CallPolicy:
         retry_share: retries for each call, over time: the load in an outage is 1 + this (`RetryBudget`).
         breaker: when a service that fails is not asked any more.
         attempt_seconds: how long one attempt may take.
+        shares_breaker: whether the breaker is one for all processes, where the client has `SharedBreakers`.
     """
 
     concurrency: int = 100
@@ -37,3 +38,4 @@ class CallPolicy:
     retry_share: float = 0.1
     breaker: BreakerPolicy = field(default_factory=_breaker)
     attempt_seconds: float = 10.0
+    shares_breaker: bool = True

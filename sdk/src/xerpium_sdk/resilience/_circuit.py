@@ -12,7 +12,7 @@ from typing import Literal
 
 from xerpium_sdk.resilience._windows import CountWindow, TimeWindow, Window
 
-__all__ = ["BreakerPolicy", "Change", "Circuit", "CircuitState", "Refusal"]
+__all__ = ["NO_LEAVE", "BreakerPolicy", "Change", "Circuit", "CircuitState", "Refusal"]
 
 
 class CircuitState(Enum):
@@ -98,7 +98,11 @@ class Refusal:
     retry_after: float | None
 
 
+NO_LEAVE = Refusal(CircuitState.OPEN, 0.5)
+"""It has been open long enough, but whether others are trying already is not known yet."""
+
 _SILENT = (CircuitState.DISABLED, CircuitState.FORCED_OPEN)
+_BY_HAND = (*_SILENT, CircuitState.METRICS_ONLY)
 
 
 class Circuit:
@@ -106,6 +110,9 @@ class Circuit:
 
     A call is `admit`ted, which returns the number of the state's term or a `Refusal`, and ends with `record` or, when
     its result says nothing (it was cancelled, or failed in a way that is not the dependency's), with `release`.
+
+    One that is shared (`share`) needs leave for its trial calls, since somebody else may be trying already; `grant`
+    gives it, until the next change. Nothing else about it is different.
     """
 
     def __init__(self, policy: BreakerPolicy, now: float = 0.0) -> None:
@@ -115,10 +122,14 @@ class Circuit:
         self.in_a_row = 0
         self.open_until = 0.0
         self.changes: list[Change] = []
+        self.reason = ""
+        self.wanted = False
+        """Whether anybody was refused since it opened."""
+        self.term = 0
+        self._shared, self._leave = False, True
         self._judged_from = policy.judged_from
         self._slow_from = policy.slow_call_seconds
         self._streak = policy.consecutive_failures or 0
-        self._term = 0
         self._window = self._new_window()
         self._permits = 0
 
@@ -126,21 +137,24 @@ class Circuit:
         """Return the term in which the call runs, or why it may not; an admitted call must end."""
         state = self.state
         if state is CircuitState.CLOSED:
-            return self._term
+            return self.term
         if state is CircuitState.OPEN:
+            self.wanted = True
             if now < self.open_until:
                 return Refusal(state, self.open_until - now)
+            if not self._leave:
+                return NO_LEAVE
             self._move(CircuitState.HALF_OPEN, now, "it has been open long enough")
         if self.state is CircuitState.HALF_OPEN:
             return self._admit_trial(now)
         if state is CircuitState.FORCED_OPEN:
             return Refusal(state, None)
-        return self._term
+        return self.term
 
     def record(self, term: int, failed: bool, seconds: float, now: float) -> None:
         """Count the end of a call that was admitted in ``term`` and took ``seconds``."""
         state = self.state
-        if term != self._term or state in _SILENT:
+        if term != self.term or state in _SILENT:
             return
         window = self._window
         window.add(failed, seconds >= self._slow_from, now)
@@ -159,7 +173,7 @@ class Circuit:
 
     def release(self, term: int) -> None:
         """Give the place of a call back whose result says nothing."""
-        if term == self._term and self.state is CircuitState.HALF_OPEN:
+        if term == self.term and self.state is CircuitState.HALF_OPEN:
             self._permits += 1
 
     def force(self, state: CircuitState, now: float, reason: str = "by hand") -> None:
@@ -168,6 +182,44 @@ class Circuit:
             self._open(now, reason)
         else:
             self._move(state, now, reason)
+
+    def share(self, shared: bool) -> None:
+        """Need leave for trial calls from now on, or do not."""
+        self._shared = shared
+        if not shared:
+            self._leave = True
+        elif self.state is not CircuitState.OPEN:
+            self._leave = False
+
+    def grant(self, leave: bool) -> None:
+        """Give leave for the trial calls after this opening, or take it back."""
+        self._leave = leave or not self._shared
+
+    def hear_open(self, seconds: float, now: float, reason: str) -> None:
+        """Be open for ``seconds``, since somebody else says so; what was set by hand stays."""
+        if self.state is CircuitState.OPEN:
+            self.open_until = max(self.open_until, now + seconds)
+        elif self.state not in _BY_HAND:
+            self._open(now, reason)
+            self.open_until = now + seconds
+
+    def hear_closed(self, now: float, reason: str) -> None:
+        """Be closed if it was open, since somebody else's trial calls went well."""
+        if self.state in (CircuitState.OPEN, CircuitState.HALF_OPEN):
+            self._move(CircuitState.CLOSED, now, reason)
+
+    def step_back(self, now: float, reason: str) -> None:
+        """Leave the trying to somebody else: be open, until there is leave again."""
+        if self.state is CircuitState.HALF_OPEN:
+            self._move(CircuitState.OPEN, now, reason)
+            self.open_until = now
+
+    @property
+    def trials(self) -> tuple[int, int]:
+        """How many trial calls are under way, and how many have ended."""
+        if self.state is not CircuitState.HALF_OPEN:
+            return 0, 0
+        return self.policy.half_open_calls - self._permits - self._window.calls, self._window.calls
 
     def take_changes(self) -> list[Change]:
         """Return the changes of state since the last time, oldest first."""
@@ -187,7 +239,7 @@ class Circuit:
         if self._permits <= 0:
             return Refusal(CircuitState.HALF_OPEN, max(0.0, self.since + limit - now) if limit else None)
         self._permits -= 1
-        return self._term
+        return self.term
 
     def _verdict(self) -> str:
         """Return why the window is bad; empty when it is not."""
@@ -204,8 +256,9 @@ class Circuit:
 
     def _move(self, state: CircuitState, now: float, reason: str) -> None:
         self.changes.append(Change(self.state, state, reason))
-        self.state, self.since = state, now
-        self._term += 1
+        self.state, self.since, self.reason = state, now, reason
+        self.wanted, self._leave = False, not self._shared
+        self.term += 1
         self.in_a_row = 0
         self._permits = self.policy.half_open_calls if state is CircuitState.HALF_OPEN else 0
         self._window = (

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast, overload
 
-from xerpium_sdk.resilience._circuit import BreakerPolicy, Change, Circuit, CircuitState
+from xerpium_sdk.resilience._circuit import NO_LEAVE, BreakerPolicy, Change, Circuit, CircuitState
 from xerpium_sdk.resilience.errors import CircuitOpenError
 
 __all__ = ["Attempt", "BreakerMetrics", "CircuitBreaker", "Listener"]
@@ -50,6 +50,10 @@ class BreakerMetrics:
     refused: int
     opened: int
     retry_after: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"state": self.state.value}
 
 
 class CircuitBreaker:
@@ -94,6 +98,7 @@ class CircuitBreaker:
         self._telling = threading.RLock()
         self._listeners: tuple[Listener, ...] = (_log_change,)
         self._admitted = self._refused = self._opened = 0
+        self._on_wait: Callable[[], None] | None = None
 
     @property
     def state(self) -> CircuitState:
@@ -223,10 +228,15 @@ class CircuitBreaker:
         self._force(CircuitState.METRICS_ONLY)
 
     def _force(self, state: CircuitState) -> None:
+        self._decide(lambda circuit, now: circuit.force(state, now))
+
+    def _decide(self, decision: Callable[[Circuit, float], R]) -> R:
+        """Return what ``decision`` says, which nobody else's call comes between."""
         now = self._clock()
         with self._lock:
-            self._circuit.force(state, now)
+            result = decision(self._circuit, now)
         self._tell()
+        return result
 
     def _admit(self, now: float) -> int:
         circuit = self._circuit
@@ -240,6 +250,8 @@ class CircuitBreaker:
             self._tell()
         if isinstance(admitted, int):
             return admitted
+        if admitted is NO_LEAVE and self._on_wait is not None:
+            self._on_wait()
         raise CircuitOpenError(self.name, admitted.state.value, admitted.retry_after)
 
     def _record(self, term: int, failed: bool, started: float) -> None:

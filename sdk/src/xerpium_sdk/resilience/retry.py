@@ -81,7 +81,7 @@ class RetryBudget:
         self._balance = most if per_second else 0.0
         self._seen = clock()
         self._lock = threading.Lock()
-        self.refused = 0
+        self.taken = self.refused = 0
 
     @property
     def balance(self) -> float:
@@ -103,6 +103,7 @@ class RetryBudget:
                 self.refused += 1
                 return False
             self._balance -= 1
+            self.taken += 1
             return True
 
     def _earn(self) -> None:

@@ -1,6 +1,7 @@
 """Every stream and Redis key of the hub. Nothing else in the house spells one out."""
 
 __all__ = [
+    "BREAKERS",
     "LIMITS",
     "PERSISTENT_KEYS",
     "PERSISTENT_PREFIXES",
@@ -14,6 +15,7 @@ __all__ = [
     "STREAM_EVENTS_CUSTOM",
     "STREAM_EVENTS_DEAD",
     "STREAM_HUB",
+    "breaker_keys",
     "events_active",
     "events_handled",
     "events_members",
@@ -49,6 +51,8 @@ RELAY_ALIVE = "xerpium:relay:alive"
 """Set by the relay with a TTL of 3 s; gone when the relay is away."""
 LIMITS = "xerpium:limits"
 """Beginning of the names of rate limits' counters, each with a TTL of at most twice its window."""
+BREAKERS = "xerpium:breaker"
+"""Beginning of the names of what the processes of one service tell each other of the services that they call."""
 
 PERSISTENT_KEYS = frozenset(
     {
@@ -115,3 +119,12 @@ def limits_mark(digest: str) -> str:
 def limits_guesses(minute: int) -> str:
     """Return the hash (with a TTL) of the failed credentials of one minute since the epoch: who from where -> count."""
     return f"{LIMITS}:guesses:{minute}"
+
+
+def breaker_keys(prefix: str, group: str, name: str) -> tuple[str, str, str, str]:
+    """Return the keys (each with a TTL) of one breaker that the processes of ``group`` share.
+
+    They say that it is open, which opening is over, who may try, and who would like to.
+    """
+    beginning = f"{prefix}:{group}:{name}"
+    return f"{beginning}:open", f"{beginning}:over", f"{beginning}:trial", f"{beginning}:wanted"

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 
@@ -12,7 +12,8 @@ from xerpium_sdk.auth._async.client import AsyncServiceAuthClient
 from xerpium_sdk.auth._line import common_headers
 from xerpium_sdk.calls._attempts import Failed, Wanted, address_of, problem_with
 from xerpium_sdk.calls._lines import Line, Lines
-from xerpium_sdk.calls._tasks import Deadline, call_again
+from xerpium_sdk.calls._sharing import sharing
+from xerpium_sdk.calls._tasks import Deadline, call_again, end_of
 from xerpium_sdk.calls.endpoint import ServiceEndpoint
 from xerpium_sdk.calls.errors import CallError, CircuitOpen, NoAnswer, NoInstanceToCall, TookTooLong, TooManyCalls
 from xerpium_sdk.calls.policy import CallPolicy
@@ -22,6 +23,9 @@ from xerpium_sdk.registry._async.catalog import AsyncCatalog
 from xerpium_sdk.registry._choice import Endpoint
 from xerpium_sdk.resilience.errors import BulkheadFullError, CircuitOpenError
 from xerpium_sdk.wire.envelope import dump_data
+
+if TYPE_CHECKING:
+    from xerpium_sdk.resilience.shared import SharedBreakers
 
 __all__ = ["AsyncServiceClient"]
 
@@ -47,6 +51,8 @@ class AsyncServiceClient:
         policy: the limits around each call.
         policies: other limits for some services, by name.
         zone: where this service runs; instances of the same zone are preferred.
+        shared_breakers: lets the breakers be one for all processes that have it; True: in the Redis of ``REDIS_URL``,
+            for the processes of this service (``XERPIUM_SERVICE_NAME``), from the first call until the end.
         transport: another way to the services, for tests.
     """
 
@@ -58,6 +64,7 @@ class AsyncServiceClient:
         policy: CallPolicy | None = None,
         policies: Mapping[str, CallPolicy] | None = None,
         zone: str | None = None,
+        shared_breakers: "SharedBreakers | bool" = False,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._own_catalog = isinstance(catalog, str)
@@ -65,7 +72,8 @@ class AsyncServiceClient:
         if auth is None and isinstance(catalog, str):
             auth = AsyncServiceAuthClient.from_environment(catalog)
         self._auth = auth
-        self._lines = Lines(policy or CallPolicy(), policies or {})
+        self._own_shared, shared = sharing(shared_breakers)
+        self._lines = Lines(policy or CallPolicy(), policies or {}, shared, starts=self._own_shared is not None)
         self._transport = transport
         self._http = self._connections()
 
@@ -175,8 +183,13 @@ class AsyncServiceClient:
 
     @property
     def lines(self) -> Mapping[str, Line]:
-        """What is kept for each service that was called: ``breaker``, ``bulkhead``, ``budget``; for metrics."""
+        """What is kept for each service that was called: ``breaker``, ``bulkhead``, ``budget``, ``aside``."""
         return self._lines.known
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Return the numbers of each service that was called, as plain values; `prometheus` makes series of them."""
+        now = monotonic()
+        return {service: line.metrics(now) for service, line in self._lines.known.items()}
 
     async def __aenter__(self) -> Self:
         if self._own_catalog:
@@ -192,6 +205,8 @@ class AsyncServiceClient:
         """Close all connections, and the catalogue if it is this client's own; the next call opens new ones."""
         if self._own_catalog:
             await self.catalog.__aexit__(None, None, None)
+        if self._own_shared is not None:
+            await end_of(self._own_shared)
         http, self._http = self._http, self._connections()
         await http.aclose()
 
