@@ -49,7 +49,7 @@ sys.modules["redis"] = None
 try:
     xerpium_sdk.EventPublisher
 except ImportError as error:
-    assert "xerpium-sdk[events]" in str(error), error
+    assert "xerpium-sdk[redis]" in str(error), error
 else:
     raise AssertionError("without redis there are no events")
 """

@@ -134,7 +134,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-_EXTRAS = {"redis": "events", "orjson": "events", "jwt": "auth", "fastapi": "fastapi", "django": "django"}
+_EXTRAS = {"redis": "redis", "orjson": "redis", "jwt": "auth", "fastapi": "fastapi", "django": "django"}
 
 
 def __dir__() -> list[str]:
