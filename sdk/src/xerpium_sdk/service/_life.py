@@ -66,6 +66,8 @@ class Life:
             if follows:
                 self._catalog_runs = True
                 await self._parts.get("catalog").__aenter__()
+            if (shared := self._parts.get("shared")) is not None:
+                shared.start()
             self._begin_consumer()
             if member is not None:
                 await self._join(member)
@@ -231,6 +233,10 @@ class Life:
         made = {name: parts.made(name) for name in (*FOR_TASKS, *FOR_THREADS)}
         closings += [made[name].aclose() for name in FOR_TASKS if made[name] is not None]
         closings += [_later(made[name].close) for name in FOR_THREADS if made[name] is not None]
+        if (shared := parts.made("shared")) is not None:
+            from xerpium_sdk.calls._tasks import end_of
+
+            closings.append(end_of(shared))
         if self._client is not None:
             closings.append(self._client.aclose())
         closings.append(self._end_checks(deadline))

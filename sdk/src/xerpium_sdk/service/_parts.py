@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xerpium_sdk.calls import AsyncServiceClient, CallPolicy, ServiceClient
     from xerpium_sdk.events import AsyncEventPublisher, EventConsumer, EventPublisher
     from xerpium_sdk.registry import Catalog
+    from xerpium_sdk.resilience.shared import SharedBreakers
 
 __all__ = ["Parts"]
 
@@ -39,12 +40,14 @@ class Parts:
         make_consumer: Callable[[str, str | None], "EventConsumer"],
         policy: "CallPolicy | None",
         policies: "Mapping[str, CallPolicy] | None",
+        shared_breakers: "SharedBreakers | bool",
     ) -> None:
         self.settings, self.declarations = settings, declarations
         self.follow, self.ready_seconds, self.details = follow, ready_seconds, details
         self._key: dict[str, Any] = {"service_key": service_key, "key_file": key_file}
         self._make_health, self._make_consumer = make_health, make_consumer
         self._limits: dict[str, Any] = {"policy": policy, "policies": policies}
+        self._shared_breakers = shared_breakers
         self._lock = RLock()
 
     def made(self, name: str) -> Any:
@@ -96,14 +99,27 @@ class Parts:
         """Calls of other services."""
         from xerpium_sdk.calls import AsyncServiceClient
 
-        return AsyncServiceClient(self.get("catalog"), auth=self.get("auth"), **self._limits)
+        shared = self.get("shared") or False
+        return AsyncServiceClient(self.get("catalog"), auth=self.get("auth"), shared_breakers=shared, **self._limits)
 
     @cached_property
     def services_sync(self) -> "ServiceClient":
         """The same for threads; it only reads the catalogue, which any thread may."""
         from xerpium_sdk.calls import ServiceClient
 
-        return ServiceClient(cast("Catalog", self.get("catalog")), auth=self.get("auth_sync"), **self._limits)
+        catalog, shared = cast("Catalog", self.get("catalog")), self.get("shared") or False
+        return ServiceClient(catalog, auth=self.get("auth_sync"), shared_breakers=shared, **self._limits)
+
+    @cached_property
+    def shared(self) -> "SharedBreakers | None":
+        """Makes the breakers of all processes one; None: it was not asked for."""
+        if not isinstance(self._shared_breakers, bool):
+            return self._shared_breakers
+        if not self._shared_breakers:
+            return None
+        from xerpium_sdk.calls._sharing import new_shared
+
+        return new_shared(self.settings.redis_url, self.settings.name)
 
     @cached_property
     def publisher(self) -> "AsyncEventPublisher":

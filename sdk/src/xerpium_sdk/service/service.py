@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xerpium_sdk.events import AsyncEventPublisher, EventConsumer, EventPublisher
     from xerpium_sdk.health import HealthChecker
     from xerpium_sdk.registry import AsyncCatalog, AsyncMember
+    from xerpium_sdk.resilience.shared import SharedBreakers
     from xerpium_sdk.wire.envelope import EventType
 
 __all__ = ["XerpiumService"]
@@ -74,6 +75,8 @@ class XerpiumService:
         consumer: handles its events; default: an `EventConsumer` with the usual options.
         policy: the limits around each call of another service.
         policies: other limits for some services, by name.
+        shared_breakers: lets all processes of this service have one breaker for each service that they call, through
+            its Redis (True), or another one (`SharedBreakers`, which it starts and stops).
         about: what else `Registration` says: ``tags``, ``capabilities``, ``dependencies``, ``api_docs_url`` (also a
             path), ``lease_seconds``, … . Those named in ``dependencies`` are watched: while one is away, this service
             says that it is degraded.
@@ -102,6 +105,7 @@ class XerpiumService:
         consumer: "EventConsumer | None" = None,
         policy: "CallPolicy | None" = None,
         policies: "Mapping[str, CallPolicy] | None" = None,
+        shared_breakers: "SharedBreakers | bool" = False,
         **about: Unpack[About],
     ) -> None:
         self._settings = Settings(
@@ -129,6 +133,7 @@ class XerpiumService:
             make_consumer=self._new_consumer,
             policy=policy,
             policies=policies,
+            shared_breakers=shared_breakers,
         )
         if consumer is not None:
             self._parts.consumer = consumer
