@@ -287,7 +287,7 @@ def redis_away(place: str, fault: str, *, is_denied: bool, is_set: bool) -> Find
         said = f"No address is set, and none answers at {place}."
         return _doubtful("redis", said, "Set XERPIUM_REDIS_URL (or REDIS_URL), if the service has to do with events.")
     todo = "Does it run there, and may this machine reach it? XERPIUM_REDIS_URL (or REDIS_URL) says where it is."
-    return _wrong("redis", f"{place} does not answer: {fault}.", todo)
+    return _wrong("redis", f"{place} does not answer: {fault.rstrip('.')}.", todo)
 
 
 def manifest_there(stored: Manifest | None, versions: Sequence[str]) -> Finding:
