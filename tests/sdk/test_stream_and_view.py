@@ -194,6 +194,34 @@ def test_what_is_under_way_survives_a_change_of_the_record() -> None:
     )
 
 
+def test_services_that_a_hub_forgot_are_chosen_until_they_are_back() -> None:
+    view, random = View(), Random(1).random
+    follower = Follower(view, Backoff(base=1, cap=1), random)
+
+    def hear(now: float, stream: bytes) -> None:
+        follower.begin(now)
+        assert [record for changed in follower.heard(now, stream) for record in changed]
+
+    hear(0, snapshot(7, service("a"), service("b"), service("c"), service("d")))
+    hear(1, snapshot(1, service("d", instances=[])))
+    assert [record.name for record in view.services] == ["d"]
+    assert [view.can_choose(name, None) for name in "abcd"] == [True, True, True, False]
+    assert view.choose("a", None, None, random, without=["a"]).instance.instance_id == "a"
+    hear(2, change(service("a", 2, [instance("x")])))
+    assert view.choose("a", None, None, random).instance.instance_id == "x"
+    hear(3, change(service("a", 3, [], status="deregistered")))
+    hear(4, snapshot(4, service("b", 4, [])))
+    assert [view.can_choose(name, None) for name in "abcd"] == [False, False, True, False]
+    follower.begin(89)
+    list(follower.heard(89, b": keep-alive\n\n"))
+    assert view.can_choose("c", None)
+    list(follower.heard(91.5, b": keep-alive\n\n"))
+    assert not view.can_choose("c", None)
+    hear(200, snapshot(5, service("e")))
+    hear(201, snapshot(6))  # that one left
+    assert not view.can_choose("e", None)
+
+
 def test_versions_made_up_at_run_time_do_not_fill_the_memory() -> None:
     view, random = View(), Random(1).random
     applied(view, snapshot(1, service("a")))

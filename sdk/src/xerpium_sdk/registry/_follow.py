@@ -10,6 +10,8 @@ from xerpium_sdk.wire.registry import ServiceRecord
 __all__ = ["Follower"]
 
 STEADY_SECONDS = 10.0
+RETURN_SECONDS = 90.0
+"""How long services may take to come back to a hub that has forgotten them: the usual lease."""
 
 
 class Follower:
@@ -24,6 +26,7 @@ class Follower:
         self._resume = False
         self._began = 0.0
         self._failures = 0
+        self._set_back_at: float | None = None
 
     def begin(self, now: float) -> dict[str, str]:
         """Return the headers of the next connection: it goes on after what is known, unless that is in doubt."""
@@ -46,6 +49,7 @@ class Follower:
                 raise
             self._resume = self._view.revision is not None
             yield changed
+        self._forget(now)
 
     def lost(self, now: float, *, retry_after: float = 0.0) -> float:
         """Return the seconds to wait before the next connection.
@@ -56,3 +60,12 @@ class Follower:
         steady = self.heard_at is not None and self.heard_at - self._began >= STEADY_SECONDS
         self._failures = 1 if steady else self._failures + 1
         return self._backoff.delay(self._failures, self._random, retry_after=retry_after)
+
+    def _forget(self, now: float) -> None:
+        """Choose no more, after a while, what only the hub of before knew."""
+        if not self._view.is_set_back:
+            self._set_back_at = None
+        elif self._set_back_at is None:
+            self._set_back_at = now
+        elif now - self._set_back_at >= RETURN_SECONDS:
+            self._view.forget()

@@ -55,6 +55,7 @@ class View:
     def __init__(self) -> None:
         self.revision: int | None = None
         self._services: dict[str, _Known] = {}
+        self._before: dict[str, _Known] = {}
 
     @property
     def services(self) -> list[ServiceRecord]:
@@ -68,8 +69,17 @@ class View:
 
     def can_choose(self, name: str, version: str | None) -> bool:
         """Return whether there is an instance to choose."""
-        known = self._services.get(name)
+        known = self._services.get(name) or self._before.get(name)
         return known is not None and bool(eligible(known.record.instances, version, None))
+
+    @property
+    def is_set_back(self) -> bool:
+        """Whether services are chosen that the hub has forgotten."""
+        return bool(self._before)
+
+    def forget(self) -> None:
+        """Choose only what the hub knows: whoever lives has had the time to come back to it."""
+        self._before = {}
 
     def choose(
         self,
@@ -85,7 +95,7 @@ class View:
             NoInstance: when there is none, with the reason.
             VersionRangeError: when ``version`` is no range.
         """
-        known = self._services.get(name)
+        known = self._services.get(name) or self._before.get(name)
         if known is not None:
             if without and (endpoint := known.other(version, zone, random, without)) is not None:
                 return endpoint
@@ -110,7 +120,11 @@ class View:
         return []  # an event of a newer hub
 
     def _replace(self, snapshot: Mapping[str, Any]) -> list[ServiceRecord]:
-        """Take a snapshot as it is, also an empty one and one of an older revision: the hub may have been set back."""
+        """Take a snapshot as it is, also an empty one and one of an older revision: the hub may have been set back.
+
+        One that was set back has forgotten services that live. They come back to it; until then, or until `forget`,
+        `choose` still has them.
+        """
         revision = int(snapshot["revision"])
         records = {record.name: record for record in map(ServiceRecord.from_json, snapshot["services"])}
         old = self._services
@@ -121,6 +135,9 @@ class View:
             if name not in kept
         }
         gone = [_departed(known.record, revision) for name, known in old.items() if name not in records]
+        is_set_back = self.revision is not None and revision < self.revision
+        before = self._before | old if is_set_back else self._before
+        self._before = {name: known for name, known in before.items() if name not in records}
         self._services = kept | fresh
         self.revision = revision
         return [known.record for known in fresh.values()] + gone
@@ -138,6 +155,8 @@ class View:
             else:
                 services[record.name] = _Known(record, known.loads if known else {})
             self._services = services
+            if record.name in self._before:
+                self._before = {name: old for name, old in self._before.items() if name != record.name}
         self.revision = revision
         return [record] if is_news else []
 
