@@ -63,7 +63,7 @@ def hub_url(transactional_db: None) -> Iterator[str]:
 def example_manifests(monkeypatch: pytest.MonkeyPatch) -> dict[str, Manifest]:
     """What the example services bring."""
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[3] / "examples")
-    return {name: importlib.import_module(f"{name}_service.ui").MANIFEST for name in ("product", "order")}
+    return {name: importlib.import_module(f"{name}_service.ui").service.manifest for name in ("product", "order")}
 
 
 def paths(api: Api, **filters: str) -> dict[str, Any]:
