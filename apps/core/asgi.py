@@ -7,7 +7,6 @@ credentials, headers that it does not know.
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -171,11 +170,13 @@ async def send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[N
     while True:
         following = asyncio.ensure_future(anext(frames, None))
         either: set[asyncio.Future[Any]] = {following, gone}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also when the server ends this: frames that are still being asked for the next one cannot be closed.
+            if not following.done():
+                await _cancelled(following)
         if gone.done():
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
             return
         frame = following.result()
         if frame is None:
@@ -187,6 +188,12 @@ async def send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[N
         except TimeoutError:
             # It has stopped reading. An answer that ends too early makes the server close the connection.
             return
+
+
+async def _cancelled(task: "asyncio.Future[Any]") -> None:
+    """Return when ``task``, which is cancelled here, has ended."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
