@@ -84,7 +84,12 @@ class MenuRevisions(_Told):
         return self._confirmed_at > float("-inf")
 
     def staleness(self) -> float | None:
-        """Return for how many seconds nobody could confirm the revisions, while PostgreSQL is away; else None."""
+        """Return for how many seconds nobody could confirm the revisions, while PostgreSQL is away; else None.
+
+        What was never asked for is not stale: there is nothing that could be served in its place.
+        """
+        if not self.is_known:
+            return None
         age = time.monotonic() - self._confirmed_at
         return age if age > STALE_SECONDS and (self.is_away or self._followers) else None
 

@@ -25,13 +25,15 @@ def test_a_stream_that_waits_for_its_next_part_can_be_closed(end: str) -> None:
         waiting = frames(closed)
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+        begun = asyncio.Event()
+
         async def send(message: Any) -> None:
             sent.append(message["body"])
+            begun.set()
 
         answer = asyncio.create_task(send_until_gone(waiting, gone, send))
-        while not sent:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await begun.wait()
+        await asyncio.sleep(0)  # it asks for the next part now
         if end == "the client leaves":
             gone.set_result(None)
         else:
