@@ -7,6 +7,7 @@ JOBS ?= 3
 PYTEST_ARGS ?=
 CHAOS_ARGS ?=
 BENCH_ARGS ?=
+PYTHONS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -15,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check lint bench bench-events bench-auth bench-menus chaos chaos-events isolation lock
+.PHONY: help run test fuzz check lint bench bench-events bench-auth bench-menus bench-sdk chaos chaos-events isolation reference wheel wheel-check lock
 
 help:  ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -37,6 +38,7 @@ lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
 	DEBUG=1 $(BIN)/mypy apps xerpium sdk/src examples tools tests/support tests/sdk/service/typed.py
 	DEBUG=1 $(BIN)/lint-imports
 	$(BIN)/python tools/unasync.py --check
+	$(BIN)/python tools/reference.py --check
 	env -u DEBUG -u HUB_OPEN ALLOWED_HOSTS=hub.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
 		KEY_PEPPERS="1:$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
@@ -53,6 +55,9 @@ bench-auth: $(INSTALLED)  ## Measure tokens beside bare PyJWT, and what authenti
 bench-menus: $(INSTALLED)  ## Measure the tree of 10,000 menu items beside a naive serializer and one query with a dict.
 	@exec $(BIN)/python -m benchmarks.menus $(BENCH_ARGS)
 
+bench-sdk: $(INSTALLED)  ## Measure what the SDK costs a service: its import, a breaker, a lookup, each beside its peers.
+	@exec $(BIN)/python -m benchmarks.sdk $(BENCH_ARGS)
+
 chaos: $(INSTALLED)  ## Kill, freeze and empty each part of a running hub, and count what is lost; takes some minutes.
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
@@ -62,6 +67,15 @@ chaos-events: $(INSTALLED)  ## Kill, freeze and cut everything around the event 
 isolation: $(INSTALLED)  ## Send a hub 100,000 requests for three companies, then take each wall away and see that tests notice.
 	@$(BIN)/python -m tests.isolation
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m tests.isolation.walls
+
+reference: $(INSTALLED)  ## Write docs/reference from the SDK's docstrings.
+	@exec $(BIN)/python tools/reference.py
+
+wheel: $(INSTALLED)  ## Build the SDK's wheel into dist/; the same commit gives the same bytes.
+	@exec $(BIN)/python tools/wheel.py
+
+wheel-check: $(INSTALLED)  ## Build it twice, compare, install it with nothing else and use it; PYTHONS names more interpreters.
+	@exec $(BIN)/python tools/wheel.py --check --python $(PYTHONS)
 
 lock: $(INSTALLED)  ## Compile requirements.in into requirements.txt.
 	$(BIN)/uv pip compile --quiet --no-header --annotation-style line --python-version 3.11 requirements.in -o requirements.txt

@@ -1,0 +1,1 @@
+"""What the SDK costs a service, beside what people would take instead."""
