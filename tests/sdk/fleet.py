@@ -92,6 +92,10 @@ class Instance:
             time.sleep(self.seconds)
         with self._guard:
             self._running -= 1
+        if self.dead:  # while it was at work
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            handler.close_connection = True
+            return
         document = {"instance": self.name} if status < 400 else {"status": status, "title": "No", "detail": "so it is"}
         sent = b"" if status == 204 else json.dumps(document).encode()
         handler.send_response(status)

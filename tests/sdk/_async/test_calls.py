@@ -5,12 +5,13 @@ from time import monotonic
 
 import pytest
 
-from tests.sdk._tasks import gather
+from tests.sdk._tasks import gather, wait_until
 from tests.sdk.fleet import Fleet, fleet_of
 from tests.sdk.hub import Hub, snapshot
 from xerpium_sdk.auth import AsyncServiceAuthClient
 from xerpium_sdk.calls import (
     AsyncServiceClient,
+    CallError,
     CallPolicy,
     CallRefused,
     CircuitOpen,
@@ -90,6 +91,33 @@ async def test_calls_succeed_through_what_lives_and_the_dead_are_not_asked_again
         endpoint = await services.get_service(STOCK)
         assert endpoint is not None
         assert endpoint.base_url == f"http://127.0.0.1:{stock.instances[2].port}/api/v1"
+
+
+async def test_one_death_is_one_failure_however_many_calls_it_breaks(hub: Hub, stock: Fleet) -> None:
+    hub.opening = [snapshot(1, Fleet(STOCK, stock.instances[:2]).record)]
+    first, second = stock.instances[:2]
+    first.seconds = second.seconds = 1.0
+    policy = CallPolicy(retry=AT_ONCE, retry_share=1, breaker=BreakerPolicy(consecutive_failures=3, open_seconds=60))
+    async with AsyncServiceClient(hub.url, policy=policy) as services:
+
+        async def ask() -> str:
+            return str((await services.get(STOCK, "items"))["instance"])
+
+        async def die() -> str:
+            await wait_until(lambda: len(stock.asked) >= 15, description="calls under way")
+            first.die()
+            return ""
+
+        answers = await gather([die, *[ask for _ in range(15)]])
+        assert set(answers) == {"", "i1"}
+        line = services.lines[STOCK]
+        assert line.breaker.state is CircuitState.CLOSED
+        assert (line.aside.now(monotonic()), line.aside.now(monotonic() + 1)) == ({"i0"}, set())
+        assert services.metrics()[STOCK]["aside"] == ["i0"]
+        second.die()
+        with pytest.raises(CallError):
+            await services.get(STOCK, "items")
+        assert line.breaker.state is CircuitState.OPEN
 
 
 async def test_writes_are_repeated_only_when_nothing_can_have_happened_or_it_does_no_harm(

@@ -18,17 +18,22 @@ class Aside:
 
     def __init__(self, *, first: float = FIRST_SECONDS, longest: float = LONGEST_SECONDS) -> None:
         self._first, self._longest = first, longest
-        self._known: dict[str, tuple[int, float]] = {}
+        self._known: dict[str, tuple[int, float, float]] = {}
         self._lock = Lock()
 
-    def failed(self, instance_id: str, now: float) -> float:
-        """Put an instance aside; return for how many seconds."""
+    def failed(self, instance_id: str, began: float, now: float) -> bool:
+        """Put an instance aside that did not answer what was asked at ``began``; return whether that is news.
+
+        It is none when the instance has been put aside since: many calls that one death breaks are one failure.
+        """
         with self._lock:
-            failures = self._known.get(instance_id, (0, 0.0))[0] + 1
-            seconds = min(self._longest, self._first * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
+            failures, _, at = self._known.get(instance_id, (0, 0.0, began))
+            if failures and at >= began:
+                return False
+            seconds = min(self._longest, self._first * 2.0 ** min(failures, MOST_DOUBLINGS))
             self._forget(now)
-            self._known[instance_id] = (failures, now + seconds)
-            return seconds
+            self._known[instance_id] = (failures + 1, now + seconds, now)
+            return True
 
     def worked(self, instance_id: str) -> None:
         """Take an instance back: it answered."""
@@ -41,7 +46,7 @@ class Aside:
         if not self._known:
             return frozenset()
         with self._lock:
-            return frozenset(name for name, (_, until) in self._known.items() if until > now)
+            return frozenset(name for name, (_, until, _) in self._known.items() if until > now)
 
     def _forget(self, now: float) -> None:
         """Forget instances that nobody has tried for long: they left, or will begin anew."""

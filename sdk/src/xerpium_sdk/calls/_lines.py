@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Line", "Lines"]
 
 MOST_LINES = 1000
+RESERVE = 5.0
+"""Retries that a service has that is seldom called."""
 
 
 class Line:
@@ -27,7 +29,9 @@ class Line:
         self.aside = Aside()
         self.breaker = CircuitBreaker(name=service, policy=policy.breaker, expected_exception=Failed)
         self.bulkhead = Bulkhead(policy.concurrency, name=service)
-        self.budget = RetryBudget(policy.retry_share, per_second=0.2, most=5)
+        # An instance that dies breaks at most as many calls as may run at once.
+        most = max(RESERVE, policy.concurrency)
+        self.budget = RetryBudget(policy.retry_share, per_second=0.2, most=most, reserve=RESERVE)
 
     def worth_it(self, error: Exception) -> bool | float:
         """Say whether an attempt's error is worth another one, and after how many seconds if the service says so."""

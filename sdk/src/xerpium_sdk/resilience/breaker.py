@@ -284,11 +284,15 @@ class CircuitBreaker:
 class Attempt:
     """One call under a breaker. Made by `CircuitBreaker.attempt`; good once."""
 
-    __slots__ = ("_breaker", "_failed", "_started", "_term")
+    __slots__ = ("_breaker", "_failed", "_ignored", "_started", "_term")
 
     def __init__(self, breaker: CircuitBreaker) -> None:
         self._breaker = breaker
-        self._failed = False
+        self._failed = self._ignored = False
+
+    def ignore(self) -> None:
+        """Do not count the call, however it ends."""
+        self._ignored = True
 
     def fail(self) -> None:
         """Count the call as failed though it raises nothing."""
@@ -311,7 +315,9 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         breaker = self._breaker
-        if kind is None:
+        if self._ignored:
+            breaker._release(self._term)
+        elif kind is None:
             breaker._record(self._term, self._failed, self._started)
         elif issubclass(kind, breaker.expected_exception):
             breaker._record(self._term, True, self._started)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import exp
 from typing import Any, TypeVar, cast
 
 __all__ = ["RetryBudget", "RetryPolicy", "call_again", "call_again_async", "retry_with_exponential_backoff"]
@@ -22,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Judge = Callable[[Exception], bool | float]
 """Says of an error whether it is worth another try; a number is the pause in seconds that the other side asks for."""
 
+FADE_SECONDS = 10.0
 _inside: ContextVar[bool] = ContextVar("xerpium_retrying", default=False)
 
 
@@ -57,12 +59,15 @@ class RetryBudget:
     """Lets retries be a share of calls, and a few a second besides, so that little traffic can retry at all.
 
     As Finagle's: each call pays ``ratio`` into an account, each retry takes 1 out. When everything fails, the load is
-    at most ``1 + ratio`` times the calls, and ``per_second`` more.
+    at most ``1 + ratio`` times the calls, and ``per_second`` more. What calls have paid in fades within ten seconds or
+    so: one instance that dies under load breaks many calls at once, all of which may be repeated, but what was busy an
+    hour ago does not pay for a storm now.
 
     Args:
         ratio: retries for each call, such as 0.1.
         per_second: retries a second that are always there.
-        most: what the account holds at most; a long quiet time does not pay for a storm.
+        most: what the account holds at most.
+        reserve: up to how much of that ``per_second`` fills it, and what it begins with; default: ``most``.
         clock: seconds of a monotonic clock.
     """
 
@@ -72,13 +77,15 @@ class RetryBudget:
         per_second: float = 1.0,
         *,
         most: float = 10.0,
+        reserve: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 <= ratio <= 1:
             raise ValueError(f"ratio is a share from 0 to 1, not {ratio!r}.")
         self.ratio, self.per_second, self.most = ratio, per_second, most
+        self.reserve = most if reserve is None else min(reserve, most)
         self._clock = clock
-        self._balance = most if per_second else 0.0
+        self._balance = self.reserve if per_second else 0.0
         self._seen = clock()
         self._lock = threading.Lock()
         self.taken = self.refused = 0
@@ -93,6 +100,7 @@ class RetryBudget:
     def called(self) -> None:
         """Pay in for one call that is no retry."""
         with self._lock:
+            self._earn()
             self._balance = min(self.most, self._balance + self.ratio)
 
     def take(self) -> bool:
@@ -108,8 +116,11 @@ class RetryBudget:
 
     def _earn(self) -> None:
         now = self._clock()
-        self._balance = min(self.most, self._balance + (now - self._seen) * self.per_second)
-        self._seen = now
+        passed, self._seen = now - self._seen, now
+        if self._balance > self.reserve:
+            self._balance = self.reserve + (self._balance - self.reserve) * exp(-passed / FADE_SECONDS)
+        else:
+            self._balance = min(self.reserve, self._balance + passed * self.per_second)
 
 
 def call_again(

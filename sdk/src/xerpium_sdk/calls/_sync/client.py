@@ -263,15 +263,17 @@ class _Call:
         raise error
 
     def _attempt(self) -> httpx2.Response:
-        with self._line.breaker.attempt(), self._chosen() as endpoint:
+        with self._line.breaker.attempt() as attempt, self._chosen() as endpoint:
             self._attempts += 1
+            began = monotonic()
             instance_id = endpoint.instance.instance_id
             self._tried.add(instance_id)
             try:
                 answer = self._answer(address_of(endpoint.url, self._wanted.path))
             except Failed as failed:
-                if failed.is_silence:
-                    self._line.aside.failed(instance_id, monotonic())
+                # One instance that dies breaks many calls at once; to the service it is one failure.
+                if failed.is_silence and not self._line.aside.failed(instance_id, began, monotonic()):
+                    attempt.ignore()
                 raise
             self._line.aside.worked(instance_id)
             problem = problem_with(answer, self._wanted)
