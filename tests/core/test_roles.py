@@ -5,6 +5,7 @@ import io
 import os
 import re
 import signal
+import threading
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -277,6 +278,10 @@ class TestPostgresAwayAtTheStart:
         refusing._fit.clear()
         yield
         refusing._fit.set()
+        # A thread that is still judging would end this process once `os.kill` is the real one again.
+        for thread in threading.enumerate():
+            if thread.name == "database-role":
+                thread.join(10)
         connection_created.disconnect(dispatch_uid="apps.core.postgres.refusing")
 
     def comes_back_as(self, url: str) -> None:
