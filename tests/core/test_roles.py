@@ -5,9 +5,9 @@ import io
 import os
 import re
 import signal
-import threading
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
