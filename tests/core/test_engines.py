@@ -200,7 +200,8 @@ def test_a_killed_redis_comes_back_with_what_was_written_a_second_ago(tmp_path):
 def test_an_engine_does_not_outlive_a_parent_that_was_killed(tmp_path):
     engine = Redis(tmp_path / "redis", free_port(), PASSWORD)
     engine.prepare()
-    script = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); time.sleep(60)"
+    popen = "subprocess.Popen(sys.argv[1:], stdout=sys.stderr)"  # it says something, too
+    script = f"import subprocess, sys, time; print({popen}.pid, flush=True); time.sleep(60)"
     command = base.as_stand_in(base.bound_to_parent(engine.command(), engine.stop_signal))
     parent = subprocess.Popen([sys.executable, "-c", script, *command], cwd=engine.directory, stdout=subprocess.PIPE)
     with parent:
