@@ -1,4 +1,4 @@
-"""What services declared to a hub in memory: menu items, pages and widgets, singly or as a manifest. Pure."""
+"""What services declared to a hub in memory: menu items, pages and widgets, singly or as a manifest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,7 +95,7 @@ class Declarations:
         row = self._write(part, service_name, said)
         if (head := self._heads.get(service_name)) is not None:
             self._keep(service_name, head, "items")
-        return row.document() | {"pending_parent": False, "warnings": []}
+        return row.document() | ({"pending_parent": False} if part == "menus" else {}) | {"warnings": []}
 
     def withdraw(self, part: str, item_id: int) -> bool:
         """Take an item out; return whether there was one."""
@@ -122,10 +122,10 @@ class Declarations:
         is_same = is_same and self._order(service_name) == list(wanted)
         generation = manifest.generation or 0
         if not is_same and head is not None and generation <= head.generation:
-            raise Refusal(409, "older_generation", f"Other content needs a generation above {head.generation}.")
+            raise _conflict("older_generation", "/generation", f"Other content needs one above {head.generation}.")
         gone, there = len(answer["removed"]), len(self._rows_of(service_name))
         if gone > MOST_UNGUARDED and 2 * gone > there and not confirm_prune:
-            raise Refusal(409, "prune_guard", f"{gone} of {there} items would go.")
+            raise _conflict("prune_guard", "?confirm_prune", f"{gone} of {there} items would go.")
         if not dry_run:
             self._apply(service_name, wanted, answer)
             self._heads[service_name] = _Head(
@@ -263,7 +263,11 @@ def _faults(part: str, said: JSON, pointer: str) -> list[FieldProblem]:
 
 
 def _invalid(*faults: FieldProblem) -> Refusal:
-    return Refusal(422, "invalid", "Something in it is not as it should be; nothing of it is kept.", faults)
+    return Refusal(422, "invalid_input", "Something in it is not as it should be; nothing of it is kept.", faults)
+
+
+def _conflict(code: str, pointer: str, detail: str) -> Refusal:
+    return Refusal(409, code, detail, (FieldProblem(pointer, code, detail),))
 
 
 def _object(document: Any) -> Mapping[str, Any]:

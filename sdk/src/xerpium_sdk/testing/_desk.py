@@ -54,7 +54,7 @@ class Desk:
         name, key = body.get("service_name"), body.get("service_key")
         if missing := [each for each in ("service_name", "service_key") if not body.get(each)]:
             faults = tuple(FieldProblem(f"/{each}", "required", "It is needed.") for each in missing)
-            return problem(422, "invalid", "Something is missing.", faults)
+            return problem(422, "invalid_input", "Something is missing.", faults)
         if self._keys is not None and self._keys.get(str(name)) != key:
             return problem(401, "invalid_credentials", "The service or its key is not known.")
         scope, company_id = str(body.get("scope") or ""), body.get("company_id")

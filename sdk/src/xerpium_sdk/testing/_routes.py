@@ -82,7 +82,7 @@ class Routes:
 
     def _register(self, asked: Asked, parts: Parts) -> Answer:
         if faults := faults_of(asked.body):
-            raise Refusal(422, "invalid", "The registration is not as it should be.", tuple(faults))
+            raise Refusal(422, "invalid_input", "The registration is not as it should be.", tuple(faults))
         record = self._hub._register.register(Registration.from_json(asked.body))
         return Answer(201, record.to_json())
 
@@ -91,7 +91,7 @@ class Routes:
         word = body.get("status")
         if word not in {status.value for status in Status.reportable()}:
             fault = FieldProblem("/status", "invalid", f"One of {', '.join(sorted(Status.reportable()))} is needed.")
-            raise Refusal(422, "invalid", "The report is not as it should be.", (fault,))
+            raise Refusal(422, "invalid_input", "The report is not as it should be.", (fault,))
         register, name = self._hub._register, str(body.get("service_name"))
         found = register.report(name, Status(word), body.get("instance_id"))
         if not found:
@@ -110,8 +110,10 @@ class Routes:
 
     def _get(self, asked: Asked, parts: Parts) -> Answer:
         record = self._hub._register.get(parts["name"])
-        if record is None or not _has(record, asked.query.get("version")):
+        if record is None:
             return _nobody(parts["name"])
+        if not _has(record, asked.query.get("version")):
+            return problem(404, "no_such_version", f"No instance of {parts['name']} has such a version.")
         return Answer(200, record.to_json())
 
     def _leave(self, asked: Asked, parts: Parts) -> Answer:
@@ -164,7 +166,10 @@ class Routes:
 
     def _publish(self, asked: Asked, parts: Parts) -> Answer:
         several = isinstance(asked.body, list)
-        events = [_event(one, index) for index, one in enumerate(asked.body if several else [asked.body])]
+        events = [
+            _event(one, f"/{index}" if several else "")
+            for index, one in enumerate(asked.body if several else [asked.body])
+        ]
         results = []
         for event in events:
             self._hub.events.append(event)
@@ -199,17 +204,17 @@ def _has(record: ServiceRecord, version: str | None) -> bool:
         return any(satisfies(one.version, version) for one in record.instances)
     except VersionRangeError as error:
         fault = FieldProblem("?version", "invalid", str(error))
-        raise Refusal(422, "invalid", "That is no range of versions.", (fault,)) from error
+        raise Refusal(422, "invalid_input", "That is no range of versions.", (fault,)) from error
 
 
-def _event(document: Any, index: int) -> Envelope:
+def _event(document: Any, pointer: str) -> Envelope:
     said = document if isinstance(document, dict) else {}
-    missing = [name for name in ("event_type", "service_name") if not said.get(name)]
+    missing = [name for name in ("event_type", "service_name", "entity_type") if not said.get(name)]
     if missing:
-        faults = tuple(FieldProblem(f"/{index}/{name}", "required", "It is needed.") for name in missing)
-        raise Refusal(422, "invalid", "Not an event.", faults)
+        faults = tuple(FieldProblem(f"{pointer}/{name}", "required", "It is needed.") for name in missing)
+        raise Refusal(422, "invalid_input", "Not an event.", faults)
     known = {name: value for name, value in said.items() if name in Envelope.__dataclass_fields__ and name != "version"}
     try:
-        return Envelope.create(**{"entity_type": "", **known})
+        return Envelope.create(**known)
     except (TypeError, ValueError) as error:
-        raise Refusal(422, "invalid", str(error)) from error
+        raise Refusal(422, "invalid_input", str(error)) from error

@@ -1,4 +1,4 @@
-"""The register of a hub in memory: who registered, what they report, and the catalogue that follows from it. Pure."""
+"""The register of a hub in memory: who registered, what they report, and the catalogue that follows from it."""
 
 import re
 from collections.abc import Mapping
