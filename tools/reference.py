@@ -19,7 +19,7 @@ OUT = ROOT / "docs/reference"
 PAGES = {
     "service": ["service", "django.service"],
     "registry": ["registry", "errors"],
-    "calls": ["calls", "calls.ambient", "calls.asgi", "calls.wsgi", "passing"],
+    "calls": ["calls", "calls.prometheus", "calls.ambient", "calls.asgi", "calls.wsgi", "passing"],
     "resilience": ["resilience", "resilience.shared"],
     "health": ["health", "health.checks", "health.fastapi", "django.health"],
     "events": ["events", "connections"],
