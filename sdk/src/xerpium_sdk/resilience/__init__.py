@@ -2,6 +2,7 @@
 
 from xerpium_sdk.resilience._circuit import BreakerPolicy, Change, CircuitState
 from xerpium_sdk.resilience.breaker import Attempt, BreakerMetrics, CircuitBreaker
+from xerpium_sdk.resilience.bulkhead import Bulkhead
 from xerpium_sdk.resilience.errors import BulkheadFullError, CallTimeoutError, CircuitOpenError, ResilienceError
 from xerpium_sdk.resilience.retry import (
     RetryBudget,
@@ -15,6 +16,7 @@ __all__ = [
     "Attempt",
     "BreakerMetrics",
     "BreakerPolicy",
+    "Bulkhead",
     "BulkheadFullError",
     "CallTimeoutError",
     "Change",
