@@ -21,6 +21,7 @@ __all__ = [
     "Monitor",
     "Protection",
     "Report",
+    "give_back",
     "protection",
     "register_check",
     "register_protection",
@@ -67,12 +68,16 @@ def check_memory() -> CheckResult:
     return CheckResult(memory.percent <= MAX_USED_MEMORY_PERCENT, details)
 
 
+def give_back() -> None:
+    """Give the connection back that a check's thread has borrowed; which one that is only the thread itself can ask."""
+    connection.close()
+
+
 def _no_protection() -> Protection:
     return Protection()
 
 
-# A check's thread gives back the connection that it borrowed: which one that is only the thread itself can ask.
-_monitor = Monitor(after_check=lambda: connection.close())
+_monitor = Monitor(after_check=give_back)
 _protection: Callable[[], Protection] = _no_protection
 
 register_check = _monitor.register

@@ -43,7 +43,7 @@ def test_the_disk_of_a_data_directory_that_is_not_there_yet_is_its_parents(setti
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Monitor:
     """The hub's own checks, with no report kept from another test."""
-    monitor = Monitor()
+    monitor = Monitor(after_check=health.give_back)
     for check in health._monitor._checks.values():
         monitor.register(check.name, check.function, critical=check.critical)
     monkeypatch.setattr(health, "report", monitor.report)

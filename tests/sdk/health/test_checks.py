@@ -48,7 +48,7 @@ async def connect_later() -> psycopg.AsyncConnection:
 
 
 def result_of(check: Any) -> CheckResult:
-    monitor = Monitor(check_seconds=5)
+    monitor = Monitor(check_seconds=5, after_check=lambda: connection.close())
     monitor.register("it", check)
     return monitor.report().checks["it"].result
 
