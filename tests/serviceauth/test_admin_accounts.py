@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
@@ -54,7 +54,10 @@ def otto() -> Client:
 def bob() -> Client:
     """Somebody who may do everything with the accounts of company 2."""
     client = operators.staff("bob", *EVERYTHING, app="serviceauth")
-    Operator.objects.update_or_create(user=User.objects.get(username="bob"), defaults={"companies": [2]})
+    user = User.objects.get(username="bob")
+    # Nobody hands on what he may not do himself: what `ui:read` stands for.
+    user.user_permissions.add(Permission.objects.get(codename="view_component"))
+    Operator.objects.update_or_create(user=user, defaults={"companies": [2]})
     return client
 
 
