@@ -1,10 +1,12 @@
 """What the console asks of menus: what waits for a decision or for a parent, and what is called like something."""
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, Value, When
 
-from apps.menus.models import Conflict, MenuItem, Overlay
+from apps.menus.models import MenuItem
 from apps.menus.selectors.decisions import conflicts, drifted
 
 __all__ = ["Waiting", "items_found", "pending_items", "waiting_decisions"]
@@ -28,7 +30,9 @@ class Waiting:
 
 def waiting_decisions() -> Waiting:
     """Return how many decisions wait, of what is in sight of the running code; at most `MOST_COUNTED` of each kind."""
-    return Waiting(_some(conflicts()), _some(drifted()))
+    both = _some(conflicts(), "conflict").union(_some(drifted(), "drift"), all=True)
+    found = Counter(both.values_list("kind_of_decision", flat=True))
+    return Waiting(found["conflict"], found["drift"])
 
 
 def pending_items(*, limit: int) -> list[MenuItem]:
@@ -44,5 +48,5 @@ def items_found(text: str, *, limit: int) -> list[tuple[int, str, str]]:
     return list(rows.order_by(beginning, "name", "pk").values_list("pk", "name", "service_name")[:limit])
 
 
-def _some(rows: "QuerySet[Conflict] | QuerySet[Overlay]") -> int:
-    return rows.order_by().values("pk")[:MOST_COUNTED].count()
+def _some(rows: "QuerySet[Any]", kind: str) -> "QuerySet[Any]":
+    return rows.order_by().values(kind_of_decision=Value(kind))[:MOST_COUNTED]
