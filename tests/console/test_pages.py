@@ -127,11 +127,15 @@ def test_the_home_page_asks_the_same_number_of_questions_whatever_there_is(opera
     for size in (1, 40):
         for number in range(size):
             run(f"s{number}", [H, U], dependencies=["s0", "gone"])
-        html(operator, "/admin/")
-        with CaptureQueriesContext(connection) as queries:
-            html(operator, "/admin/live/home/")
-        counts.append(len(queries))
+        counts.append(min(_asked(operator) for _ in range(3)))  # what is kept for a second may end in between
     assert counts[0] == counts[1] <= 20
+
+
+def _asked(operator: Client) -> int:
+    html(operator, "/admin/")
+    with CaptureQueriesContext(connection) as queries:
+        html(operator, "/admin/live/home/")
+    return len(queries)
 
 
 def test_the_graph_draws_every_service_with_a_link_and_a_table_behind(operator: Client) -> None:

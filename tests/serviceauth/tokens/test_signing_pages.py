@@ -145,9 +145,9 @@ def test_a_shell_shows_rotates_and_withdraws() -> None:
     assert second.count("Made the key") == 1
     assert "takes over." in second
     assert "Another key waits to take over already." in run("--now")
-    assert f"Withdrew the key {kid}" in run("--withdraw", kid, "--reason", "lost")
+    assert f"Withdrew the key {kid}" in run(f"--withdraw={kid}", "--reason", "lost")
     with pytest.raises(CommandError, match="There is no key"):
-        run("--withdraw", kid)
+        run(f"--withdraw={kid}")
     private = [bytes(row.private).decode() for row in SigningKey.objects.all()]
     assert not any(one in second for one in private)
     assert AuditEntry.objects.filter(action="signing_key_withdrawn", after={"reason": "lost"}).count() == 1

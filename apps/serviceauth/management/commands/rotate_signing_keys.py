@@ -1,4 +1,4 @@
-"""`manage.py rotate_signing_keys [--now] [--withdraw KID]`: which keys sign tokens, and what happens to them next."""
+"""`manage.py rotate_signing_keys [--now] [--withdraw=KID]`: which keys sign tokens, and what happens to them next."""
 
 import datetime as dt
 from typing import Any

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import exp
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 __all__ = ["RetryBudget", "RetryPolicy", "call_again", "call_again_async", "retry_with_exponential_backoff"]
 
@@ -25,6 +25,16 @@ Judge = Callable[[Exception], bool | float]
 
 FADE_SECONDS = 10.0
 _inside: ContextVar[bool] = ContextVar("xerpium_retrying", default=False)
+
+
+class Budget(Protocol):
+    """What retries are taken out of."""
+
+    def called(self) -> None:
+        """Note a call that is no retry."""
+
+    def take(self) -> bool:
+        """Take one retry out; False when there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +138,7 @@ def call_again(
     policy: RetryPolicy,
     judge: Judge,
     *,
-    budget: RetryBudget | None = None,
+    budget: Budget | None = None,
     total: float | None = None,
 ) -> R:
     """Call ``func`` until it succeeds or there is no other attempt, and return its result.
@@ -157,7 +167,7 @@ async def call_again_async(
     policy: RetryPolicy,
     judge: Judge,
     *,
-    budget: RetryBudget | None = None,
+    budget: Budget | None = None,
     total: float | None = None,
 ) -> R:
     """Call a coroutine function as `call_again` calls a function."""
@@ -229,9 +239,7 @@ def _one_layer() -> Iterator[bool]:
         _inside.reset(token)
 
 
-def _context(
-    policy: RetryPolicy, judge: Judge, budget: RetryBudget | None, total: float | None, is_outermost: bool
-) -> Any:
+def _context(policy: RetryPolicy, judge: Judge, budget: Budget | None, total: float | None, is_outermost: bool) -> Any:
     # Here: whoever never retries does not pay for the import.
     from stamina import retry_context
 

@@ -239,6 +239,7 @@ class _Call:
         self._body, self._query, self._version, self._company = body, query, version, company
         self._tried: set[str] = set()
         self._attempts = 0
+        self._was_silence = False
 
     async def run(self, seconds: float) -> httpx2.Response:
         """Return a good answer within ``seconds``, or raise what became of the last attempt."""
@@ -247,9 +248,7 @@ class _Call:
         try:
             async with deadline:
                 self._deadline = deadline
-                return await call_again(
-                    self._attempt, line.policy.retry, self._worth_it, budget=line.budget, total=seconds
-                )
+                return await call_again(self._attempt, line.policy.retry, self._worth_it, budget=self, total=seconds)
         except TimeoutError:
             if not deadline.is_over:
                 raise
@@ -287,7 +286,27 @@ class _Call:
 
     def _worth_it(self, error: Exception) -> bool | float:
         """Say whether another attempt makes sense; none does that would be cut off at once."""
+        self._was_silence = isinstance(error, Failed) and error.is_silence
         return self._deadline.left > SHORTEST_ATTEMPT and self._line.worth_it(error)
+
+    def called(self) -> None:
+        """Note this call in the budget of its service."""
+        self._line.budget.called()
+
+    def take(self) -> bool:
+        """Take a retry out of the budget of the service.
+
+        Going on to an instance that nobody has found dead is free: a death breaks no more calls than were under way
+        there, and when all are found dead, none is left to go on to.
+        """
+        return (self._was_silence and self._has_another()) or self._line.budget.take()
+
+    def _has_another(self) -> bool:
+        record = self._client.catalog.get(self._line.service)
+        out = self._line.aside.now(monotonic()) | self._tried
+        return record is not None and any(
+            instance.status.is_choosable and instance.instance_id not in out for instance in record.instances
+        )
 
     def _too_long(self, seconds: float) -> TookTooLong:
         return TookTooLong(self._line.service, f"{self._line.service} did not answer within {seconds:g} s.")
