@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check lint bench bench-events bench-auth bench-menus bench-sdk chaos chaos-events isolation reference wheel wheel-check lock
+.PHONY: help run test thorough fuzz check lint bench bench-events bench-auth bench-menus bench-sdk chaos chaos-events isolation reference wheel wheel-check lock
 
 help:  ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -27,10 +27,13 @@ run: $(INSTALLED)  ## Start the hub with its engines and two example services; C
 test: $(INSTALLED)  ## Run all tests, on PostgreSQL and Redis from wheels.
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
+thorough: $(INSTALLED)  ## Run the tests that `make test` leaves out: storms, ten thousand rows, each page in the other theme.
+	@exec $(BIN)/python -m pytest -m thorough -n 2 --dist loadscope --timeout=300 $(PYTEST_ARGS)
+
 fuzz: $(INSTALLED)  ## Send the API many made-up requests, as its own OpenAPI document describes them.
 	@SCHEMATHESIS_EXAMPLES=1000 SCHEMATHESIS_SEED=$$(date +%s) exec $(BIN)/python -m pytest tests/contract/test_openapi.py --timeout=0 $(PYTEST_ARGS)
 
-check: lint test  ## Run every check there is: format, lint, types, imports, generated code, settings, and the tests.
+check: lint test thorough  ## Run every check there is: format, lint, types, imports, generated code, settings, and the tests.
 
 lint: $(INSTALLED)  ## Run the checks of `make check` that need no engines.
 	$(BIN)/ruff format --check .

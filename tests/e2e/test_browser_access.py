@@ -78,7 +78,11 @@ def pages(orders: ServiceAccount) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light-wide", "dark-narrow"])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [pytest.param("light", WIDE, marks=pytest.mark.thorough), ("dark", NARROW)],
+    ids=["light-wide", "dark-narrow"],
+)
 def test_every_page_is_whole_and_open_to_everybody(
     windows: Windows, anna: User, crowd: ServiceAccount, theme: str, size: tuple[int, int]
 ) -> None:

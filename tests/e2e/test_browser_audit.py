@@ -41,7 +41,7 @@ def anna(windows: Windows) -> User:
     return user
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), pytest.param("dark", NARROW, marks=pytest.mark.thorough)])
 def test_every_page_is_whole_and_can_be_read(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
     window = windows.open(anna, theme=theme, size=size)
     entry = AuditEntry.objects.filter(object_id="orders/7").latest("pk").pk

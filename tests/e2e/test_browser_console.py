@@ -63,7 +63,7 @@ def pages() -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("town")
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(("theme", "size"), [pytest.param("light", WIDE, marks=pytest.mark.thorough), ("dark", NARROW)])
 def test_every_page_is_whole_in_both_themes_and_widths(
     windows: Windows, anna: User, theme: str, size: tuple[int, int]
 ) -> None:

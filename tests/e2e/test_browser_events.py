@@ -138,7 +138,9 @@ def pages() -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("town")
-@pytest.mark.parametrize(("theme", "size"), [("light", MIDDLE), ("dark", NARROW)])
+@pytest.mark.parametrize(
+    ("theme", "size"), [pytest.param("light", MIDDLE, marks=pytest.mark.thorough), ("dark", NARROW)]
+)
 def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
     window = windows.open(anna, theme=theme, size=size)
     faults = {}

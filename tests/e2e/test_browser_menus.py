@@ -214,7 +214,7 @@ def test_the_inbox_settles_what_services_and_operators_say_differently(windows: 
     assert window.faults == []
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), pytest.param("dark", NARROW, marks=pytest.mark.thorough)])
 def test_every_page_about_menus_is_whole(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
     window = windows.open(anna, theme=theme, size=size)
     faults: dict[str, list[str]] = {}
@@ -248,6 +248,7 @@ def test_every_page_about_menus_is_whole(windows: Windows, anna: User, theme: st
     assert faults == {name: [] for name in faults}
 
 
+@pytest.mark.thorough
 def test_ten_thousand_items_are_walked_and_searched(windows: Windows, anna: User) -> None:
     paths = [f"/big/{number}" for number in range(10_000)]
     rows = [MenuItem(service_name="big", key=p, declared={}, name=f"Item {p[5:]}", path=p, route_key=p) for p in paths]

@@ -46,7 +46,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), pytest.param("dark", NARROW, marks=pytest.mark.thorough)])
 def test_the_pages_are_whole_and_keep_nobody_out(windows: Windows, theme: str, size: tuple[int, int]) -> None:
     window = windows.open(User.objects.create_superuser("anna"), theme=theme, size=size)
     kid = SigningKey.objects.values_list("kid", flat=True)[0]

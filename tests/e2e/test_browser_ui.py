@@ -143,7 +143,11 @@ JUDGED = ("widgets", "metric", "form", "dashboard", "manifest", "restore")
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize(
     ("theme", "size", "names", "judged"),
-    [("light", WIDE, WHOLE, JUDGED), ("dark", NARROW, WHOLE, ("table", "line")), ("light", TABLET, ("dashboard",), ())],
+    [
+        ("light", WIDE, WHOLE, JUDGED),
+        pytest.param("dark", NARROW, WHOLE, ("table", "line"), marks=pytest.mark.thorough),
+        ("light", TABLET, ("dashboard",), ()),
+    ],
     ids=["light-wide", "dark-narrow", "light-tablet"],
 )
 def test_every_page_is_whole_and_open_to_all(

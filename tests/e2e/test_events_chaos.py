@@ -16,6 +16,7 @@ WEATHER = Weather(seed=20, kills=8, events=2000, mean_pause=0.8, calm=0.1)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
+@pytest.mark.thorough
 def test_nothing_is_lost_in_a_storm(tmp_path: Path) -> None:
     evidence, storm = run(tmp_path / "storm", WEATHER, ROLES)
     verdict = judge(evidence)

@@ -51,6 +51,7 @@ def tokens() -> dict[Company, str]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.thorough
 def test_no_thread_sees_another_company(
     address: tuple[str, int], log: io.StringIO, redis_server: "redis.Redis"
 ) -> None:
