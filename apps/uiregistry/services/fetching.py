@@ -79,6 +79,7 @@ def data_fetch(
         NotAllowed: the service refuses it to this viewer.
         Unavailable: there is no answer, and never was one that is still kept.
     """
+    began = time.time()
     kept = keeping.answer(question.key)
     if kept is not None and not refresh and is_fresh(time.time() - kept.at, interval):
         return _good(kept)
@@ -86,12 +87,16 @@ def data_fetch(
         return _last_good(kept, paused.error, retry_after=paused.left)
     if not refresh and (failed := keeping.failure(question.key)) is not None:
         return _failed(kept, failed)
-    return _asked_once(question, interval, token, now)
+    return _asked_once(question, began, interval, token, now)
 
 
-def _asked_once(question: Question, interval: int, token: Callable[[], str | None], now: dt.datetime) -> Data:
-    """Ask, or wait for who is asking: one request at a time for all who may know the same."""
-    began = time.time()
+def _asked_once(
+    question: Question, began: float, interval: int, token: Callable[[], str | None], now: dt.datetime
+) -> Data:
+    """Ask, or wait for who is asking: one request at a time for all who may know the same.
+
+    What came of it since ``began``, which is before the caller looked whether there is an answer, is good enough.
+    """
     unclaimed = 0
     while True:
         with keeping.asking(question.key) as is_mine:

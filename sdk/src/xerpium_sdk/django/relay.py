@@ -73,9 +73,15 @@ class OutboxRelay:
             return self._send(rows) if rows else False
 
     def wait(self, seconds: float) -> None:
-        """Return when something was committed to the outbox, at the latest after ``seconds``."""
+        """Return when something was committed to the outbox, at the latest after ``seconds``.
+
+        Where it only begins to be told of commits, it returns at once: one of a moment ago it was not told of.
+        """
+        was_listening = self._listening
         if not self._listen():
             self.rest(seconds)
+            return
+        if not was_listening:
             return
         connection = connections[self.using]
         with connection.wrap_database_errors:  # this call goes past Django, and its errors would be the driver's
