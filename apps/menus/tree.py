@@ -108,7 +108,8 @@ def compile(items: Sequence[Item], layers: Sequence[Layer], lifetimes: Mapping[s
         layers: what operators changed, the least specific scope first.
         lifetimes: how services live; one that is not named was never registered.
     """
-    structure = settle(items, layers)
+    # In the order of their numbers, so that it makes no difference in which order rows were read.
+    structure = settle(sorted(items, key=lambda item: item.id), layers)
     children = _children(structure)
     order = _pre_order(structure, children, lifetimes)
     empty, kept = _without_empty(structure, children, order)

@@ -51,6 +51,7 @@ def stock(hub: UIHub) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.mark.thorough
 async def test_instances_die_one_after_another_under_load_and_every_call_succeeds(
     hub: UIHub, stock: Fleet, make: Maker
 ) -> None:
