@@ -6,7 +6,7 @@ credentials, headers that it does not know.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -163,6 +163,17 @@ async def disconnected(receive: Receive) -> None:
     """Return when the client has gone; what else it sends until then is passed over."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def send_stream(request: "Request", frames: AsyncGenerator[bytes], headers: Mapping[str, str]) -> None:
+    """Answer ``request`` with ``frames`` as they come, until they end or the client is gone; close them then."""
+    await request.begin(200, [(name.lower().encode(), value.encode()) for name, value in headers.items()])
+    gone = asyncio.ensure_future(disconnected(request.receive))
+    try:
+        await send_until_gone(frames, gone, request.send)
+    finally:
+        gone.cancel()
+        await frames.aclose()
 
 
 async def send_until_gone(frames: AsyncGenerator[bytes], gone: "asyncio.Future[None]", send: Send) -> None:

@@ -12,6 +12,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from apps.core.errors import InvalidInput
+from apps.core.names import is_service_name
 from apps.core.pointers import WHOLE, faults, query_faults
 
 AnyField = serializers.Field[Any, Any, Any, Any]
@@ -130,6 +131,17 @@ class Text(serializers.CharField):
             set_override(self, "field", {"type": "string", "maxLength": self.max_length, "pattern": pattern})
         needless = (ProhibitNullCharactersValidator, ProhibitSurrogateCharactersValidator)
         self.validators = [*(one for one in self.validators if not isinstance(one, needless)), *validators]
+
+
+def service_name(value: str) -> None:
+    """Let through what may be a service's name: a validator.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    if not is_service_name(value):
+        message = "A name has 1 to 100 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit."
+        raise ValidationError(message, "name")
 
 
 class QueryText(serializers.CharField):

@@ -11,8 +11,9 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from apps.core.errors import FieldError, InvalidInput
+from apps.core.names import SERVICE_PATTERN
 from apps.core.pagination import ListQuery
-from apps.core.serializers import Query, QueryText, StrictSerializer, Text
+from apps.core.serializers import Query, QueryText, StrictSerializer, Text, service_name
 from apps.events.models import DeadLetter, Verdict
 from xerpium_sdk.wire.envelope import MAX_TEXT_ID, EventType
 
@@ -36,7 +37,6 @@ MAX_DOCUMENT_BYTES = 65_536
 INT64 = 2**63
 STANDARD_TYPES = frozenset(EventType)
 TYPE_PATTERN = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
-SERVICE_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
 EVENT_ID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 VERSION_PATTERN = r"^[0-9]{1,4}\.[0-9]{1,4}$"
 HUB = "xerpium-hub"
@@ -62,11 +62,6 @@ type_name = _Matching(
     TYPE_PATTERN,
     "A type is written in lower_snake_case: a-z, 0-9, single '_' in between, beginning with a letter.",
     "event_type",
-)
-service_name = _Matching(
-    SERVICE_PATTERN,
-    "A name has 1 to 100 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit.",
-    "name",
 )
 event_id = _Matching(EVENT_ID_PATTERN, "Not a UUID such as 6f1c1f0e-2f0b-4c53-9a37-0c2a4c1c9b7d.", "uuid")
 version = _Matching(VERSION_PATTERN, "Not a version such as 1.0.", "version")

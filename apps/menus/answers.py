@@ -70,7 +70,7 @@ class ItemOverlayOut(serializers.Serializer[Any]):
     scope_id = serializers.IntegerField()
     company_id = serializers.IntegerField(allow_null=True)
     # The field takes the place of the property.
-    fields = ChangesOut()  # type: ignore[assignment]
+    fields = ChangesOut()  # type: ignore[assignment]  # a serializer's own property has the same name
 
 
 class ItemWarningOut(serializers.Serializer[Any]):

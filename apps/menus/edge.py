@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 
 from apps.core import sse
-from apps.core.asgi import Application, Header, Receive, Request, Scope, Send, disconnected, send_until_gone
+from apps.core.asgi import Application, Header, Receive, Request, Scope, Send, send_stream
 from apps.core.bridge import declares_body
 from apps.core.errors import Unavailable
 from apps.menus import tree_answers
@@ -109,14 +109,10 @@ class MenusEdge:
             except Unavailable:
                 return False
             fast_answers["menu stream"] += 1
-            await request.begin(200, [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()])
-            gone = asyncio.ensure_future(disconnected(request.receive))
             frames = feed.frames(stream, since, viewer)
             try:
-                await send_until_gone(frames, gone, request.send)
+                await send_stream(request, frames, sse.HEADERS)
             finally:
-                gone.cancel()
-                await frames.aclose()
                 await asyncio.gather(warming, return_exceptions=True)
         return True
 

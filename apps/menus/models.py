@@ -38,7 +38,9 @@ class MenuItem(CompanyScoped):
     icon = models.CharField(max_length=60, blank=True)
     description = models.TextField(blank=True)
     parent_ref = models.CharField(max_length=200, null=True)  # noqa: DJ001  null: at the top
-    parent_ref_kind = models.CharField(max_length=4, choices=[("id", "id"), ("name", "name")], null=True)  # noqa: DJ001
+    parent_ref_kind = models.CharField(  # noqa: DJ001  null: at the top
+        max_length=4, choices=[("id", "id"), ("name", "name")], null=True
+    )
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="children")
     order_number = models.IntegerField(default=100)
     before = models.CharField(max_length=200, null=True)  # noqa: DJ001  null: not said

@@ -1,6 +1,5 @@
 """What the routes of menus take. What the fields of an item may hold is decided by `apps.menus.declaring`."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,8 +7,9 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from apps.core.errors import FieldError, InvalidInput
+from apps.core.names import SERVICE_PATTERN
 from apps.core.pagination import ListQuery
-from apps.core.serializers import Query, QueryText, StrictSerializer, Text
+from apps.core.serializers import Query, QueryText, StrictSerializer, Text, service_name
 from apps.menus.declaring import (
     MAX_ICON,
     MAX_KEY,
@@ -18,12 +18,12 @@ from apps.menus.declaring import (
     MAX_PERMISSION,
     MAX_PERMISSIONS,
     MAX_TEXT,
-    PERMISSION,
     item_faults,
     name_fault,
 )
 from apps.menus.models import ALL, ANY, KINDS, SCOPES
 from apps.menus.paths import MAX_ENDPOINT, MAX_PATH, MAX_URL, hidden_character, path_fault
+from apps.menus.validators import PERMISSION_PATTERN, permission
 
 __all__ = [
     "ChangedItemSerializer",
@@ -39,31 +39,6 @@ __all__ = [
 ]
 
 INT64 = 2**63
-SERVICE_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
-_SERVICE = re.compile(SERVICE_PATTERN[1:-1])
-
-
-def service_name(value: str) -> None:
-    """Let through what is a service's name.
-
-    Raises:
-        ValidationError: it is none.
-    """
-    if not _SERVICE.fullmatch(value):
-        message = "A name has 1 to 100 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit."
-        raise ValidationError(message, "name")
-
-
-def permission(value: str) -> None:
-    """Let through what an item may ask for: one permission, by its name.
-
-    Raises:
-        ValidationError: it is none, or a pattern: only grants have wildcards.
-    """
-    if "*" in value:
-        raise ValidationError("Name the permission itself: only what is granted may be a pattern.", "wildcard")
-    if not PERMISSION.fullmatch(value):
-        raise ValidationError("A permission is written with letters, digits, '_', '.', ':' and '-'.", "permission")
 
 
 def _judged(judge: Any, code: str) -> Any:
@@ -119,7 +94,7 @@ class MenuItemInManifestSerializer(StrictSerializer):
     before = _text(MAX_KEY, "The key of a sibling that it stands in front of.")
     after = _text(MAX_KEY, "The key of a sibling that it stands behind.")
     required_permissions = serializers.ListField(
-        child=Text(permission, max_length=MAX_PERMISSION, pattern=f"^{PERMISSION.pattern}$"),
+        child=Text(permission, max_length=MAX_PERMISSION, pattern=PERMISSION_PATTERN),
         required=False,
         max_length=MAX_PERMISSIONS,
         help_text="What somebody needs to see it.",

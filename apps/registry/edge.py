@@ -27,7 +27,7 @@ from apps.core.asgi import (
     disconnected,
     replaying,
     security_headers,
-    send_until_gone,
+    send_stream,
 )
 from apps.core.bridge import declares_body
 from apps.core.errors import Unavailable
@@ -243,14 +243,8 @@ class RegistryEdge:
             except Unavailable:
                 return False
             fast_answers["stream"] += 1
-            await request.begin(200, [(name.lower().encode(), value.encode()) for name, value in sse.HEADERS.items()])
-            gone = asyncio.ensure_future(disconnected(request.receive))
             frames = feed.frames(stream, since, viewer)
-            try:
-                await send_until_gone(frames, gone, request.send)
-            finally:
-                gone.cancel()
-                await frames.aclose()
+            await send_stream(request, frames, sse.HEADERS)
         return True
 
 

@@ -12,11 +12,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from apps.core.names import SERVICE_PATTERN
 from apps.core.tenancy import Scope
 from apps.core.tenancy.models import CompanyScoped
 from xerpium_sdk.wire.registry import Status
 
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
 MAX_WEIGHT = 10_000
 MIN_LEASE_SECONDS, MAX_LEASE_SECONDS = 5, 3600
 MIN_DEREGISTER_SECONDS, MAX_DEREGISTER_SECONDS = 60, 604_800
@@ -39,7 +39,7 @@ class Service(CompanyScoped):
     class Meta(CompanyScoped.Meta):
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="registry_service_name_well_formed"),
+            models.CheckConstraint(condition=Q(name__regex=SERVICE_PATTERN), name="registry_service_name_well_formed"),
         ]
         indexes = [models.Index(fields=["company_id"], name="registry_service_company")]
 

@@ -9,9 +9,11 @@ import orjson
 from django.conf import settings
 from rest_framework import serializers
 
+from apps.core.names import SEMVER_PATTERN, SERVICE_PATTERN
 from apps.core.outward import OutwardRefused
 from apps.core.pagination import ListQuery
 from apps.core.serializers import Query, QueryText, StrictSerializer, Text
+from apps.core.serializers import service_name as well_formed_name
 from apps.registry import models
 from apps.registry.policy import REFUSED_TEXT, health_policy
 from apps.registry.prober import check_registrable_blocking
@@ -33,17 +35,11 @@ RESERVED_NAMES = frozenset(
         "revisions",
     }
 )
-NAME = re.compile(models.NAME_PATTERN.removeprefix("^").removesuffix("$"))
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 INSTANCE_ID = re.compile(r"[^\x00-\x20\x7f/?#\\]{1,200}")
 # For the OpenAPI document, in the regular expressions of ECMA-262.
 ID_PATTERN = r"^[^\u0000-\u0020\u007f/?#\\]{1,200}$"
-SEMVER_PATTERN = (
-    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
-    r"(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
-    r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$"
-)
 MAX_ITEMS = 100
 MAX_METADATA_BYTES = 16_384
 
@@ -54,10 +50,7 @@ def service_name(value: str) -> str:
     Raises:
         ValidationError: it does not match the contract's pattern, or is the name of a route.
     """
-    if not NAME.fullmatch(value):
-        raise serializers.ValidationError(
-            "A name has 1 to 100 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit.", "name"
-        )
+    well_formed_name(value)
     if value in RESERVED_NAMES:
         raise serializers.ValidationError(
             f"{value!r} is the address of something else: choose another.", "reserved_name"
@@ -192,13 +185,13 @@ class WordList(serializers.ListField):
 class NameList(WordList):
     """A list of services' names."""
 
-    child = Text(service_name, max_length=100, pattern=models.NAME_PATTERN)
+    child = Text(service_name, max_length=100, pattern=SERVICE_PATTERN)
 
 
 class RegistrationSerializer(StrictSerializer):
     """``POST services/register``."""
 
-    name = Text(service_name, max_length=100, pattern=models.NAME_PATTERN, help_text="Unique in the hub.")
+    name = Text(service_name, max_length=100, pattern=SERVICE_PATTERN, help_text="Unique in the hub.")
     version = Text(semver, max_length=100, pattern=SEMVER_PATTERN, help_text="SemVer 2.0.0.")
     host = Text(host, max_length=253, help_text="Where others reach this instance; not 0.0.0.0 or ::.")
     port = serializers.IntegerField(min_value=1, max_value=65535)

@@ -4,16 +4,12 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
+from apps.core.names import is_service_name
+
 __all__ = ["WILDCARD", "is_account_name", "is_in_networks", "is_name_of", "is_service_name"]
 
 WILDCARD = "*"
-_SERVICE = re.compile(r"[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9._-]{1,97}[._-]\*", re.ASCII)
-
-
-def is_service_name(text: str) -> bool:
-    """Return whether ``text`` may name a service (contract, "Registry")."""
-    return _SERVICE.fullmatch(text) is not None
 
 
 def is_account_name(text: str) -> bool:

@@ -84,7 +84,7 @@ class DataOut(serializers.Serializer[Any]):
     """What a service says, and when it said so."""
 
     # The field takes the place of the property.
-    data = AnyOut(help_text="The service's answer, as it is.")  # type: ignore[assignment]
+    data = AnyOut(help_text="The service's answer, as it is.")  # type: ignore[assignment]  # a serializer's own property has the same name
     fetched_at = serializers.DateTimeField(help_text="When the hub got it.")
     stale = serializers.BooleanField(help_text="It is older than it should be: the service does not answer now.")
     error = serializers.CharField(allow_null=True, help_text="Why it is stale, for people.")

@@ -52,7 +52,7 @@ class UpdatedOut(EntryOut):
     """An item that says something else now."""
 
     # The field takes the place of the property.
-    fields = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment]
+    fields = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment]  # a serializer's own property has the same name
 
 
 class KeptOut(UpdatedOut):
@@ -137,7 +137,7 @@ class ChangedOut(serializers.Serializer[Any]):
     company_id = serializers.IntegerField(allow_null=True)
     name = serializers.CharField()
     # The field takes the place of the property.
-    fields = FieldOut(many=True)  # type: ignore[assignment]
+    fields = FieldOut(many=True)  # type: ignore[assignment]  # a serializer's own property has the same name
 
 
 @extend_schema_field({"type": ["integer", "string", "null"]})

@@ -6,12 +6,13 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from apps.core.errors import FieldError, InvalidInput
+from apps.core.names import SEMVER_PATTERN
 from apps.core.pagination import ListQuery
 from apps.core.pointers import below, faults
-from apps.core.serializers import Query, StrictSerializer, Text
+from apps.core.serializers import Query, StrictSerializer, Text, service_name
 from apps.menus.serializers import MenuItemInManifestSerializer
 from apps.uiregistry.manifest import MAX_GENERATION, MAX_ITEMS, SCHEMA_VERSION, SECTIONS
-from apps.uiregistry.serializers import ComponentItemSerializer, WidgetItemSerializer, service_name
+from apps.uiregistry.serializers import ComponentItemSerializer, WidgetItemSerializer
 from xerpium_sdk.wire.versions import is_version
 
 __all__ = [
@@ -28,11 +29,6 @@ __all__ = [
 
 INT64 = 2**63
 MAX_VERSION = 100
-SEMVER_PATTERN = (
-    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
-    r"(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
-    r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$"
-)
 ITEMS: dict[str, Any] = {
     "menus": MenuItemInManifestSerializer,
     "components": ComponentItemSerializer,

@@ -3,7 +3,6 @@
 Everything here looks at an item as it was sent: what has another type than it should is left to whoever checks types.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +13,7 @@ from apps.uiregistry import schemas
 __all__ = [
     "MAX_INTERVAL",
     "MAX_NAME",
-    "MAX_PERMISSION",
-    "MAX_PERMISSIONS",
     "MIN_INTERVAL",
-    "PERMISSION",
     "component_faults",
     "component_warnings",
     "widget_faults",
@@ -25,9 +21,6 @@ __all__ = [
 ]
 
 MAX_NAME = 100
-MAX_PERMISSIONS = 50
-MAX_PERMISSION = 100
-PERMISSION = re.compile(r"[A-Za-z0-9_.:-]+")
 MIN_INTERVAL, MAX_INTERVAL = 5, 86_400
 
 Item = Mapping[str, Any]

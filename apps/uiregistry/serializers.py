@@ -1,6 +1,5 @@
 """What the routes of components and widgets take. What their fields may hold is decided by `apps.uiregistry.rules`."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +7,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from apps.core.errors import FieldError, InvalidInput
+from apps.core.names import SERVICE_PATTERN
 from apps.core.pagination import ListQuery
-from apps.core.serializers import Query, QueryText, StrictSerializer, Text
+from apps.core.serializers import Query, QueryText, StrictSerializer, Text, service_name
+from apps.menus.declaring import MAX_PERMISSION, MAX_PERMISSIONS
 from apps.menus.paths import MAX_ENDPOINT, MAX_PATH, hidden_character
+from apps.menus.validators import PERMISSION_PATTERN, permission
 from apps.uiregistry import rules
 from apps.uiregistry.models import SIZES
 from apps.uiregistry.schemas import COMPONENT_TYPES, VERSION, WIDGET_TYPES
@@ -31,32 +33,6 @@ __all__ = [
 ]
 
 INT64 = 2**63
-SERVICE_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
-PERMISSION_PATTERN = f"^{rules.PERMISSION.pattern}$"
-_SERVICE = re.compile(SERVICE_PATTERN[1:-1])
-
-
-def service_name(value: str) -> None:
-    """Let through what is a service's name.
-
-    Raises:
-        ValidationError: it is none.
-    """
-    if not _SERVICE.fullmatch(value):
-        message = "A name has 1 to 100 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit."
-        raise ValidationError(message, "name")
-
-
-def permission(value: str) -> None:
-    """Let through what a page may ask for: one permission, by its name.
-
-    Raises:
-        ValidationError: it is none, or a pattern: only grants have wildcards.
-    """
-    if "*" in value:
-        raise ValidationError("Name the permission itself: only what is granted may be a pattern.", "wildcard")
-    if not rules.PERMISSION.fullmatch(value):
-        raise ValidationError("A permission is written with letters, digits, '_', '.', ':' and '-'.", "permission")
 
 
 def readable(value: str) -> None:
@@ -103,9 +79,9 @@ def _name(**options: Any) -> Text:
 
 
 def _permissions() -> serializers.ListField:
-    child = Text(permission, max_length=rules.MAX_PERMISSION, pattern=PERMISSION_PATTERN)
+    child = Text(permission, max_length=MAX_PERMISSION, pattern=PERMISSION_PATTERN)
     return serializers.ListField(
-        child=child, required=False, max_length=rules.MAX_PERMISSIONS, help_text="Who looks at it needs all of them."
+        child=child, required=False, max_length=MAX_PERMISSIONS, help_text="Who looks at it needs all of them."
     )
 
 

@@ -10,6 +10,7 @@ from apps.core.badges import BADGES, Badge
 from apps.core.companies import company_names, every_company_name
 from apps.core.tenancy import current, in_sight
 from apps.menus.outline import Whom
+from apps.menus.selectors.lives import lifetimes_of
 from apps.serviceauth.selectors import KnownRole, permissions_of, roles_known, roles_of
 from apps.uiregistry import links
 from apps.uiregistry.admin.columns import badge_of
@@ -17,7 +18,6 @@ from apps.uiregistry.admin.tiles import Tile, tile_of
 from apps.uiregistry.layouts import Placement, arranged, default_size
 from apps.uiregistry.models import Dashboard, Layout, Widget
 from apps.uiregistry.selectors.dashboards import layouts_of, shown_to
-from apps.uiregistry.selectors.standing import standings
 from apps.uiregistry.selectors.viewers import Viewer
 from xerpium_sdk.wire.registry import Status
 
@@ -103,7 +103,7 @@ def page_of(of: Dashboard, choice: Choice) -> dict[str, Any]:
     counts = found.layout
     places = [Placement.of(one) for one in counts.placements] if counts else [one.placement for one in found.places]
     rows = {row.pk: row for row in Widget.objects.filter(pk__in=[place.widget_id for place in places])}
-    lives = standings(row.service_name for row in rows.values())
+    lives = lifetimes_of(row.service_name for row in rows.values())
     standing = [
         _standing(rows[place.widget_id], place, lives, viewer, whom)
         for place in arranged(places)

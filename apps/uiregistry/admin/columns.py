@@ -11,8 +11,8 @@ from unfold.views import ChangeList
 from apps.core.badges import BADGES, Badge
 from apps.core.companies import company_names
 from apps.menus.lifetimes import Lifetime
+from apps.menus.selectors.lives import lifetimes_of
 from apps.uiregistry.models import Component, Widget
-from apps.uiregistry.selectors.standing import standings
 from apps.uiregistry.standing import STANDINGS
 from xerpium_sdk.wire.registry import Status
 
@@ -48,7 +48,7 @@ class DeclaredRows(ChangeList):
         if not self.query and not self.has_active_filters:
             self.full_result_count = self.result_count  # what was taken back is not counted
         rows: list[Component | Widget] = list(self.result_list)
-        found = standings(row.service_name for row in rows)
+        found = lifetimes_of(row.service_name for row in rows)
         names = company_names(row.company_id for row in rows if row.company_id is not None)
         for row in rows:
             row.badge = badge_of(row, found[row.service_name])  # type: ignore[union-attr]  # for the cells

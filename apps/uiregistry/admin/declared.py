@@ -18,10 +18,10 @@ from apps.core import strictjson
 from apps.core.admin import ReadOnlyModelAdmin
 from apps.core.errors import FieldError
 from apps.core.look import ago_html, draw_badge
+from apps.menus.selectors.lives import lifetimes_of
 from apps.uiregistry import links, schemas
 from apps.uiregistry.admin import columns
 from apps.uiregistry.schemaforms import Field, form_of, read, tell
-from apps.uiregistry.selectors.standing import standings
 
 __all__ = ["DeclaredAdmin", "Played"]
 
@@ -126,7 +126,7 @@ class DeclaredAdmin(ReadOnlyModelAdmin):
         values = self.values(row)
         return {
             "row": row,
-            "badge": columns.badge_of(row, standings([row.service_name])[row.service_name]),
+            "badge": columns.badge_of(row, lifetimes_of([row.service_name])[row.service_name]),
             "company": columns.company(row.company_id),
             "declared": [
                 (name, form_of(schemas.document(kind), values[name], name=name, only_set=True))

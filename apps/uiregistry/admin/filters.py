@@ -9,8 +9,8 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.core.filters import Choices, Chosen, CompanyFilter
 from apps.menus.lifetimes import Lifetime
+from apps.menus.selectors.lives import lifetimes_of
 from apps.uiregistry.models import COMPONENT_TYPES, WIDGET_TYPES
-from apps.uiregistry.selectors.standing import standings
 
 __all__ = ["COMPONENT_FILTERS", "WIDGET_FILTERS"]
 
@@ -50,7 +50,7 @@ class StateFilter(DropdownFilter):
             found = found.filter(displaced=False)
         names = set(found.order_by().values_list("service_name", flat=True).distinct())
         wanted = _LIVES[value][1] if value in _LIVES else tuple(one for one in Lifetime if one.is_shown)
-        return found.filter(service_name__in=[name for name, life in standings(names).items() if life in wanted])
+        return found.filter(service_name__in=[name for name, life in lifetimes_of(names).items() if life in wanted])
 
 
 class ServiceFilter(Chosen):

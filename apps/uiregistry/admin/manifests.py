@@ -22,12 +22,12 @@ from apps.core.filters import CompanyFilter
 from apps.core.look import ago_html, draw_badge
 from apps.core.tenancy import in_sight
 from apps.menus.lifetimes import Lifetime
+from apps.menus.selectors.lives import lifetimes_of
 from apps.uiregistry import links
 from apps.uiregistry.admin import columns
 from apps.uiregistry.manifest import SECTIONS, identity
 from apps.uiregistry.models import Manifest
 from apps.uiregistry.selectors import manifests as selectors
-from apps.uiregistry.selectors.standing import standings
 from apps.uiregistry.services import manifests as services
 from apps.uiregistry.services.states import manifest_keep_pending
 from apps.uiregistry.standing import STANDINGS
@@ -51,7 +51,7 @@ class ManifestRows(ChangeList):
         if not self.query and not self.has_active_filters:
             self.full_result_count = self.result_count
         rows = list(self.result_list)
-        found = standings(row.service_name for row in rows)
+        found = lifetimes_of(row.service_name for row in rows)
         names = company_names(row.company_id for row in rows if row.company_id is not None)
         for row in rows:
             row.badge = standing_of(found[row.service_name])
@@ -106,7 +106,7 @@ class ManifestAdmin(ReadOnlyModelAdmin):
         row.refresh_from_db()
         page = _page(request, row) | {
             "row": row,
-            "badge": standing_of(standings([row.service_name])[row.service_name]),
+            "badge": standing_of(lifetimes_of([row.service_name])[row.service_name]),
             "company": columns.company(row.company_id),
             "may_restore": request.user.has_perm(MAY_RESTORE) and row.is_writable,
         }

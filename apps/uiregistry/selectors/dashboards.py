@@ -8,9 +8,9 @@ from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotFound
 from apps.menus.lifetimes import Lifetime
+from apps.menus.selectors.lives import lifetimes_of
 from apps.uiregistry.layouts import MOST_PLACEMENTS, Placement, arranged, placed
 from apps.uiregistry.models import Dashboard, Layout, Widget
-from apps.uiregistry.selectors.standing import standings
 from apps.uiregistry.selectors.viewers import Viewer
 
 __all__ = [
@@ -113,13 +113,13 @@ def shown_to(one: Dashboard, viewer: Viewer) -> Shown:
     counts = _counting(one, viewer)
     if counts is None:
         widgets = widgets_of_viewer(viewer)
-        states = standings(widget.service_name for widget in widgets)
+        states = lifetimes_of(widget.service_name for widget in widgets)
         alive = [widget for widget in widgets if states[widget.service_name].is_shown]
         places = placed((widget.pk, widget.size) for widget in alive[:MOST_PLACEMENTS])
         return Shown(one, None, _places(places, alive, states), max(len(alive) - MOST_PLACEMENTS, 0))
     wanted = [Placement.of(place) for place in counts.placements]
     widgets = widgets_of_viewer(viewer, ids=[place.widget_id for place in wanted])
-    states = standings(widget.service_name for widget in widgets)
+    states = lifetimes_of(widget.service_name for widget in widgets)
     return Shown(one, counts, _places(wanted, widgets, states))
 
 

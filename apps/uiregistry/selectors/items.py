@@ -8,9 +8,9 @@ from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotAllowed, NotFound
 from apps.menus.paths import route_key
+from apps.menus.selectors.lives import lifetimes_of
 from apps.uiregistry.models import Component, Widget
 from apps.uiregistry.routing import Route, RouteTable, first_segment
-from apps.uiregistry.selectors.standing import standings
 from apps.uiregistry.selectors.viewers import Viewer
 
 __all__ = [
@@ -88,7 +88,7 @@ def widget(pk: int) -> Widget:
 
 def service_marks(rows: Iterable[Component | Widget]) -> Mapping[str, str | None]:
     """Return what is to be said of the service behind each row: ``degraded``, ``unhealthy``, or None."""
-    found = standings(row.service_name for row in rows)
+    found = lifetimes_of(row.service_name for row in rows)
     return {name: lifetime.mark for name, lifetime in found.items()}
 
 
@@ -114,7 +114,7 @@ def resolved(path: str, viewer: Viewer) -> Resolved:
         found is None
         or row is None
         or not row.is_active
-        or not standings([row.service_name])[row.service_name].is_shown
+        or not lifetimes_of([row.service_name])[row.service_name].is_shown
     ):
         raise NotFound(NO_ROUTE)
     require_permissions(viewer, row.permissions)
