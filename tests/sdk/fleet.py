@@ -39,6 +39,8 @@ class Instance:
     def __post_init__(self) -> None:
         self._running = 0
         self._guard = threading.Lock()
+        self.free = threading.Event()  # cleared: answers wait until it is set
+        self.free.set()
         self.start()
 
     def start(self, port: int = 0) -> None:
@@ -69,9 +71,9 @@ class Instance:
 
     def die(self) -> None:
         """Listen no more, and break what is connected."""
+        self.dead = True
         self.server.shutdown()
         self.server.server_close()
-        self.dead = True
 
     dead = False
 
@@ -90,6 +92,7 @@ class Instance:
             status, more = self.statuses.pop(0) if self.statuses else (200, {})
         if self.seconds:
             time.sleep(self.seconds)
+        self.free.wait(30)
         with self._guard:
             self._running -= 1
         if self.dead:  # while it was at work

@@ -96,7 +96,8 @@ async def test_calls_succeed_through_what_lives_and_the_dead_are_not_asked_again
 async def test_one_death_is_one_failure_however_many_calls_it_breaks(hub: Hub, stock: Fleet) -> None:
     hub.opening = [snapshot(1, Fleet(STOCK, stock.instances[:2]).record)]
     first, second = stock.instances[:2]
-    first.seconds, second.seconds = 0.8, 1.1
+    first.free.clear()
+    second.free.clear()
     policy = CallPolicy(retry=AT_ONCE, retry_share=1, breaker=BreakerPolicy(consecutive_failures=3, open_seconds=60))
     async with AsyncServiceClient(hub.url, policy=policy) as services:
 
@@ -105,8 +106,10 @@ async def test_one_death_is_one_failure_however_many_calls_it_breaks(hub: Hub, s
 
         async def die() -> str:
             await wait_until(lambda: len(stock.asked) >= 15, description="calls under way")
-            first.die()  # what is under way there breaks when its time is over
-            second.seconds = 0
+            first.die()
+            first.free.set()  # what is under way there breaks now
+            await wait_until(lambda: services.metrics()[STOCK]["aside"] == ["i0"], description="the death to be seen")
+            second.free.set()
             return ""
 
         answers = await gather([die, *[ask for _ in range(15)]])
