@@ -61,6 +61,8 @@ class Instance:
                 """Say nothing."""
 
         class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # beyond it, who wants to connect is dropped, and comes again a second later
+
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Say nothing of who did not wait for an answer."""
 

@@ -23,6 +23,7 @@ class Storm:
 
     def __init__(self, made: XerpiumService, *, threads: int = 16, tasks: int = 50) -> None:
         self.made = made
+        self.at_once = threads + tasks
         self.calls = 0
         self.failures: list[CallError] = []
         self.longest = 0.0

@@ -51,7 +51,6 @@ def stock(hub: UIHub) -> Iterator[Fleet]:
         yield fleet
 
 
-@pytest.mark.thorough
 async def test_instances_die_one_after_another_under_load_and_every_call_succeeds(
     hub: UIHub, stock: Fleet, make: Maker
 ) -> None:
@@ -76,8 +75,11 @@ async def test_when_all_have_died_the_load_of_retries_stays_small_and_calls_come
         await wait_until(lambda: storm.calls > 200, description="calls")
         for one in stock.instances:
             one.die()
-        await wait_until(lambda: len(storm.failures) > 200, description="failed calls")
-        assert storm.attempts <= 1.2 * storm.calls
+        # The deaths themselves broke what was under way; going on from there to others is free.
+        await wait_until(lambda: len(storm.failures) > 100, description="the deaths to be known")
+        attempts, calls = storm.attempts, storm.calls
+        await wait_until(lambda: storm.calls > calls + 300, description="failed calls")
+        assert storm.attempts - attempts <= 1.2 * (storm.calls - calls + storm.at_once)
         stock.instances[2].start(stock.instances[2].port)
         stock.instances[2].dead = False
         storm.failures.clear()

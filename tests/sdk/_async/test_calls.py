@@ -260,3 +260,60 @@ async def test_in_an_outage_retries_are_no_load_of_their_own(hub: Hub, stock: Fl
             with pytest.raises(NoAnswer):
                 await services.get(STOCK, "items")
         assert len(stock.asked) < 100 * 1.2
+
+
+async def test_one_living_instance_among_many_that_died_at_once_is_found_by_every_call(hub: Hub) -> None:
+    with fleet_of(12, STOCK) as fleet:
+        hub.opening = [snapshot(1, fleet.record)]
+        async with AsyncServiceClient(hub.url) as services:
+            assert await services.get(STOCK, "items")
+            for dying in fleet.instances[:11]:
+                dying.die()
+            for _ in range(20):
+                assert (await services.get(STOCK, "items"))["instance"] == "i11"
+            line = services.lines[STOCK]
+            for name, (failures, _, at) in list(line.aside._known.items()):
+                line.aside._known[name] = (failures, monotonic(), at)  # all of them may be tried again
+            for _ in range(20):
+                assert (await services.get(STOCK, "items"))["instance"] == "i11"
+            assert (line.breaker.metrics.failures, line.budget.taken) == (0, 0)
+
+
+async def test_going_on_ends_where_only_another_version_lives(hub: Hub, stock: Fleet) -> None:
+    record = stock.record
+    record["instances"][2]["version"] = "9.0.0"
+    hub.opening = [snapshot(1, record)]
+    async with AsyncServiceClient(hub.url, policy=QUICK) as services:
+        stock.instances[0].die()
+        stock.instances[1].die()
+        with pytest.raises(NoAnswer) as silent:
+            await services.get(STOCK, "items", version="<9")
+        assert silent.value.attempts == 2 + 3  # both, and the retries
+        assert (await services.get(STOCK, "items", version="9"))["instance"] == "i2"
+
+
+async def test_who_wants_one_attempt_gets_one(hub: Hub, stock: Fleet) -> None:
+    for one in stock.instances:
+        one.die()
+    async with AsyncServiceClient(hub.url, policy=CallPolicy(retry=RetryPolicy(attempts=1))) as services:
+        with pytest.raises(NoAnswer) as silent:
+            await services.get(STOCK, "items")
+        assert silent.value.attempts == 1
+
+
+async def test_one_call_at_a_time_finds_out_whether_an_instance_is_back(hub: Hub, stock: Fleet) -> None:
+    hub.opening = [snapshot(1, Fleet(STOCK, stock.instances[:2]).record)]
+    hanging = stock.instances[0]
+    policy = CallPolicy(retry=AT_ONCE, attempt_seconds=0.6)
+    async with AsyncServiceClient(hub.url, policy=policy) as services:
+        hanging.free.clear()
+        aside = (await services.get(STOCK, "items")) and services.lines[STOCK].aside
+        while not aside.suspected():
+            await services.get(STOCK, "items")
+        aside._known["i0"] = (1, 0.0, aside._known["i0"][2])  # it may be tried again
+        hanging.asked.clear()
+        await gather([lambda: services.get(STOCK, "items") for _ in range(30)])
+        for _ in range(30):
+            await services.get(STOCK, "items")
+        assert len(hanging.asked) == 1
+        hanging.free.set()

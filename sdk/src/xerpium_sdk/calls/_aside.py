@@ -35,6 +35,14 @@ class Aside:
             self._known[instance_id] = (failures + 1, now + seconds, now)
             return True
 
+    def asked(self, instance_id: str, now: float) -> None:
+        """Note that somebody finds out whether an instance is back: until the answer, others go elsewhere."""
+        if instance_id in self._known:
+            with self._lock:
+                if (known := self._known.get(instance_id)) is not None:
+                    failures, until, at = known
+                    self._known[instance_id] = (failures, max(until, now + self._first), at)
+
     def worked(self, instance_id: str) -> None:
         """Take an instance back: it answered."""
         if self._known:
@@ -47,6 +55,13 @@ class Aside:
             return frozenset()
         with self._lock:
             return frozenset(name for name, (_, until, _) in self._known.items() if until > now)
+
+    def suspected(self) -> frozenset[str]:
+        """Return the ids of the instances whose last answer failed to come, also of those that may be tried again."""
+        if not self._known:
+            return frozenset()
+        with self._lock:
+            return frozenset(self._known)
 
     def _forget(self, now: float) -> None:
         """Forget instances that nobody has tried for long: they left, or will begin anew."""

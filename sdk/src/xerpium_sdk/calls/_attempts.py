@@ -35,12 +35,16 @@ class Reply(Protocol):
 class Failed(Exception):
     """An attempt that counts against the instance and the service; ``error`` is what the caller gets of the last one.
 
-    ``again`` says whether another attempt can do no harm, ``is_silence`` that nobody answered.
+    ``again`` says whether another attempt can do no harm, ``is_silence`` that nobody answered, and ``is_gone`` that
+    this was known at once: no connection came about, or it broke. Who only takes too long may be busy. ``goes_on`` is
+    set where the call goes on to another instance.
     """
 
-    def __init__(self, error: CallError, *, again: bool, is_silence: bool = False) -> None:
+    goes_on = False
+
+    def __init__(self, error: CallError, *, again: bool, is_silence: bool = False, is_gone: bool = False) -> None:
         super().__init__(str(error))
-        self.error, self.again, self.is_silence = error, again, is_silence
+        self.error, self.again, self.is_silence, self.is_gone = error, again, is_silence, is_gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,9 @@ class CatalogReader:
         """
         return self._view.choose(name, version, zone or self.zone, random, without)
 
-    def can_choose(self, name: str, version: str | None = None) -> bool:
-        """Return whether `choose` has an instance to return."""
-        return self._view.can_choose(name, version)
+    def can_choose(self, name: str, version: str | None = None, *, without: Collection[str] = ()) -> bool:
+        """Return whether `choose` has an instance to return that is none of ``without``."""
+        return self._view.can_choose(name, version, without)
 
     def on_change(self, callback: OnChange) -> Callable[[], None]:
         """Call ``callback`` with every record that changes, from the thread or loop that follows the hub.

@@ -9,7 +9,7 @@ from xerpium_sdk.errors import NoInstance
 from xerpium_sdk.registry._choice import Candidates, Endpoint, Load, eligible
 from xerpium_sdk.registry._sse import ServerEvent
 from xerpium_sdk.wire.errors import DecodeError
-from xerpium_sdk.wire.registry import ServiceRecord, Status
+from xerpium_sdk.wire.registry import InstanceRecord, ServiceRecord, Status
 
 __all__ = ["OutOfStep", "View"]
 
@@ -38,10 +38,12 @@ class _Known:
         self.questions[version, zone] = prepared
         return prepared
 
+    def but(self, without: Collection[str]) -> list[InstanceRecord]:
+        return [item for item in self.record.instances if item.instance_id not in without]
+
     def other(self, version: str | None, zone: str | None, random: Random, without: Collection[str]) -> Endpoint | None:
         """Return an instance that is none of ``without``, or None. Asked when something failed: not prepared."""
-        rest = [item for item in self.record.instances if item.instance_id not in without]
-        instances = eligible(rest, version, zone)
+        instances = eligible(self.but(without), version, zone)
         return Candidates(instances, [self.loads[item.instance_id] for item in instances]).choose(random)
 
 
@@ -67,10 +69,10 @@ class View:
         known = self._services.get(name)
         return known.record if known else None
 
-    def can_choose(self, name: str, version: str | None) -> bool:
-        """Return whether there is an instance to choose."""
+    def can_choose(self, name: str, version: str | None, without: Collection[str] = ()) -> bool:
+        """Return whether there is an instance to choose, none of ``without``."""
         known = self._services.get(name) or self._before.get(name)
-        return known is not None and bool(eligible(known.record.instances, version, None))
+        return known is not None and bool(eligible(known.but(without), version, None))
 
     @property
     def is_set_back(self) -> bool:

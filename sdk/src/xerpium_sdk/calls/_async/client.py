@@ -1,7 +1,7 @@
 """The client that calls other services."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -32,6 +32,7 @@ __all__ = ["AsyncServiceClient"]
 log = logging.getLogger("xerpium_sdk.calls")
 MOST_CONNECTIONS = 200
 SHORTEST_ATTEMPT = 0.05
+TOO_SLOW = TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout, httpx2.PoolTimeout
 
 
 class AsyncServiceClient:
@@ -239,16 +240,15 @@ class _Call:
         self._body, self._query, self._version, self._company = body, query, version, company
         self._tried: set[str] = set()
         self._attempts = 0
-        self._was_silence = False
 
     async def run(self, seconds: float) -> httpx2.Response:
         """Return a good answer within ``seconds``, or raise what became of the last attempt."""
-        line = self._line
+        line, again = self._line, self._line.policy.retry
         deadline = Deadline(seconds)
         try:
             async with deadline:
                 self._deadline = deadline
-                return await call_again(self._attempt, line.policy.retry, self._worth_it, budget=self, total=seconds)
+                return await call_again(self._attempt, again, self._worth_it, budget=line.budget, total=seconds)
         except TimeoutError:
             if not deadline.is_over:
                 raise
@@ -263,19 +263,33 @@ class _Call:
         raise error
 
     async def _attempt(self) -> httpx2.Response:
-        with self._line.breaker.attempt() as attempt, self._chosen() as endpoint:
+        """Make one attempt: at an instance, and where it is gone, at once at the next that nobody found silent."""
+        while True:
+            try:
+                return await self._at_one()
+            except Failed as failed:
+                if not failed.goes_on:
+                    raise
+
+    async def _at_one(self) -> httpx2.Response:
+        line = self._line
+        with line.breaker.attempt() as attempt, self._chosen() as endpoint:
             self._attempts += 1
             began = monotonic()
             instance_id = endpoint.instance.instance_id
             self._tried.add(instance_id)
+            line.aside.asked(instance_id, began)
             try:
                 answer = await self._answer(address_of(endpoint.url, self._wanted.path))
             except Failed as failed:
-                # One instance that dies breaks many calls at once; to the service it is one failure.
-                if failed.is_silence and not self._line.aside.failed(instance_id, began, monotonic()):
+                # One instance that dies breaks many calls at once; to the service it is one failure, and none at all
+                # while there are others.
+                is_news = not failed.is_silence or line.aside.failed(instance_id, began, monotonic())
+                failed.goes_on = self._goes_on(failed)
+                if failed.goes_on or not is_news:
                     attempt.ignore()
                 raise
-            self._line.aside.worked(instance_id)
+            line.aside.worked(instance_id)
             problem = problem_with(answer, self._wanted)
             if isinstance(problem, Failed):
                 raise problem
@@ -284,37 +298,35 @@ class _Call:
             raise problem
         return answer
 
+    def _goes_on(self, failed: Failed) -> bool:
+        """Say whether a call goes on to another instance; it is no retry, since the service is in no trouble.
+
+        It ends: each instance that is gone is found so once, and then none is left to go on to.
+        """
+        may = failed.again and failed.is_gone and self._line.policy.retry.attempts > 1
+        return may and self._deadline.left > SHORTEST_ATTEMPT and self._has_another()
+
     def _worth_it(self, error: Exception) -> bool | float:
         """Say whether another attempt makes sense; none does that would be cut off at once."""
-        self._was_silence = isinstance(error, Failed) and error.is_silence
         return self._deadline.left > SHORTEST_ATTEMPT and self._line.worth_it(error)
 
-    def called(self) -> None:
-        """Note this call in the budget of its service."""
-        self._line.budget.called()
-
-    def take(self) -> bool:
-        """Take a retry out of the budget of the service.
-
-        Going on to an instance that nobody has found dead is free: a death breaks no more calls than were under way
-        there, and when all are found dead, none is left to go on to.
-        """
-        return (self._was_silence and self._has_another()) or self._line.budget.take()
-
     def _has_another(self) -> bool:
-        record = self._client.catalog.get(self._line.service)
-        out = self._line.aside.now(monotonic()) | self._tried
-        return record is not None and any(
-            instance.status.is_choosable and instance.instance_id not in out for instance in record.instances
-        )
+        return self._client.catalog.can_choose(self._line.service, self._version, without=self._out())
+
+    def _out(self) -> frozenset[str]:
+        return self._line.aside.suspected() | self._tried
 
     def _too_long(self, seconds: float) -> TookTooLong:
         return TookTooLong(self._line.service, f"{self._line.service} did not answer within {seconds:g} s.")
 
     def _chosen(self) -> Endpoint:
-        aside = self._line.aside.now(monotonic())
+        # A first attempt may find out whether an instance is back; a call that failed once has better things to do.
+        if not self._tried:
+            without: Collection[str] = self._line.aside.now(monotonic())
+        else:
+            without = self._out() if self._has_another() else self._tried
         try:
-            return self._client.catalog.choose(self._line.service, self._version, without=aside | self._tried)
+            return self._client.catalog.choose(self._line.service, self._version, without=without)
         except NoInstance as error:
             raise NoInstanceToCall(self._line.service, str(error)) from None
 
@@ -330,7 +342,9 @@ class _Call:
             again = wanted.repeatable or isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             reason = f"{type(error).__name__} {error}".strip()
             message = f"{wanted.service} at {url} did not answer {wanted.method}: {reason}"
-            raise Failed(NoAnswer(wanted.service, message), again=again, is_silence=True) from error
+            raise Failed(
+                NoAnswer(wanted.service, message), again=again, is_silence=True, is_gone=not isinstance(error, TOO_SLOW)
+            ) from error
         except HubError as error:  # from our own `auth`: it is not the service's fault that there is no token
             raise NoAnswer(wanted.service, f"No token for {wanted.service}: {error}") from error
 
