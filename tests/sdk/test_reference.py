@@ -46,6 +46,7 @@ def test_sections_become_lists_and_examples_become_code(reference: ModuleType) -
 
 def test_inherited_methods_defaults_and_forms_are_shown(reference: ModuleType) -> None:
     registry, resilience = reference.pages()["registry"], reference.pages()["resilience"]
-    assert "def AsyncCatalog.can_choose(name: str, version: str | None = None) -> bool" in registry
+    assert "def AsyncCatalog.get(name: str) -> ServiceRecord | None" in registry
+    assert "    without: Collection[str] = ()," in registry
     assert "    metadata: Mapping[str, Any] = {}," in registry
     assert resilience.count("def CircuitBreaker.__call__(") > 1
