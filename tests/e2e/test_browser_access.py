@@ -13,7 +13,18 @@ from apps.serviceauth.errors import BadCredentials
 from apps.serviceauth.keys import parse_key
 from apps.serviceauth.models import ServiceAccount, ServiceKey
 from tests.support.accounts import DAY, HOUR, account, key, key_row
-from tests.support.browser import NARROW, WIDE, Windows, anna, chromium, inaccessible, screenshot, windows
+from tests.support.browser import (
+    NARROW,
+    Look,
+    Windows,
+    anna,
+    chromium,
+    inaccessible,
+    looks,
+    screenshot,
+    windows,
+    wrong_with,
+)
 from tests.support.database import transactional_db
 
 __all__ = ["anna", "chromium", "transactional_db", "windows"]
@@ -78,22 +89,15 @@ def pages(orders: ServiceAccount) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("theme", "size"),
-    [pytest.param("light", WIDE, marks=pytest.mark.thorough), ("dark", NARROW)],
-    ids=["light-wide", "dark-narrow"],
-)
+@looks()
 def test_every_page_is_whole_and_open_to_everybody(
-    windows: Windows, anna: User, crowd: ServiceAccount, theme: str, size: tuple[int, int]
+    windows: Windows, anna: User, crowd: ServiceAccount, look: Look
 ) -> None:
-    window = windows.open(anna, theme=theme, size=size)
+    window = windows.open(anna, theme=look.theme, size=look.size)
     faults = {}
     for name, path in pages(crowd).items():
         window.open(path)
-        screenshot(window, f"access-{name}-{theme}-{size[0]}")
-        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
-        faults[name] = window.faults + sideways + inaccessible(window)
-        window.faults = []
+        faults[name] = wrong_with(window, f"access-{name}", look)
     assert faults == {name: [] for name in faults}
 
 

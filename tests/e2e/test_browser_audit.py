@@ -8,8 +8,7 @@ from apps.core import sealing, verification
 from apps.core.audit import Actor, record
 from apps.core.models import AuditCheck, AuditEntry
 from apps.serviceauth.models import Company, Operator, Role, RoleAssignment
-from tests.e2e.test_browser_console import inaccessible
-from tests.support.browser import NARROW, WIDE, Windows, chromium, screenshot, windows
+from tests.support.browser import Look, Windows, chromium, looks, screenshot, windows, wrong_with
 from tests.support.database import transactional_db
 
 __all__ = ["chromium", "transactional_db", "windows"]
@@ -41,9 +40,9 @@ def anna(windows: Windows) -> User:
     return user
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), pytest.param("dark", NARROW, marks=pytest.mark.thorough)])
-def test_every_page_is_whole_and_can_be_read(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
-    window = windows.open(anna, theme=theme, size=size)
+@looks()
+def test_every_page_is_whole_and_can_be_read(windows: Windows, anna: User, look: Look) -> None:
+    window = windows.open(anna, theme=look.theme, size=look.size)
     entry = AuditEntry.objects.filter(object_id="orders/7").latest("pk").pk
     faults = {}
     pages = {
@@ -57,11 +56,8 @@ def test_every_page_is_whole_and_can_be_read(windows: Windows, anna: User, theme
     }
     for name, path in pages.items():
         window.open(f"/admin/{path}")
-        screenshot(window, f"{name}-{theme}-{size[0]}")
-        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
         # Django's own form of a user is not ours to judge.
-        faults[name] = window.faults + sideways + (inaccessible(window) if name != "user" else [])
-        window.faults = []
+        faults[name] = wrong_with(window, name, look, is_ours=name != "user")
     assert faults == {name: [] for name in faults}
 
 

@@ -9,7 +9,18 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from apps.registry.models import HistoryEntry, Instance, Protection
-from tests.support.browser import NARROW, WIDE, Windows, anna, chromium, inaccessible, screenshot, windows
+from tests.support.browser import (
+    NARROW,
+    Look,
+    Windows,
+    anna,
+    chromium,
+    inaccessible,
+    looks,
+    screenshot,
+    windows,
+    wrong_with,
+)
 from tests.support.database import transactional_db
 from tests.support.services import make_stale, poll, register, report, run
 from xerpium_sdk.wire.registry import Status
@@ -20,6 +31,8 @@ pytestmark = pytest.mark.browser
 
 H, D, U, DR, S = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY, Status.DRAINING, Status.STARTING
 LONG = "a-service-with-a-name-of-sixty-letters-to-see-what-is-cut-of"
+OURS = ("home", "services", "service", "drain", "graph")
+"""Pages that are not Unfold's as it makes them."""
 
 
 @pytest.fixture
@@ -63,39 +76,14 @@ def pages() -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("town")
-@pytest.mark.parametrize(("theme", "size"), [pytest.param("light", WIDE, marks=pytest.mark.thorough), ("dark", NARROW)])
-def test_every_page_is_whole_in_both_themes_and_widths(
-    windows: Windows, anna: User, theme: str, size: tuple[int, int]
-) -> None:
-    window = windows.open(anna, theme=theme, size=size)
-    faults = {}
+@looks()
+def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, look: Look) -> None:
+    window = windows.open(anna, theme=look.theme, size=look.size)
+    found = {}
     for name, path in pages().items():
         window.open(path)
-        screenshot(window, f"{name}-{theme}-{size[0]}")
-        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
-        faults[name] = window.faults + sideways
-        window.faults = []
-    assert faults == {name: [] for name in faults}
-
-
-@pytest.mark.usefixtures("town")
-@pytest.mark.parametrize(
-    ("theme", "size", "names"),
-    [
-        ("light", WIDE, ("home", "services", "service", "drain", "graph")),
-        ("dark", NARROW, ("home",)),
-    ],
-)
-def test_axe_finds_nothing_that_would_keep_people_out(
-    windows: Windows, anna: User, theme: str, size: tuple[int, int], names: tuple[str, ...]
-) -> None:
-    window = windows.open(anna, theme=theme, size=size)
-    known = pages()
-    found = {}
-    for name in names:
-        window.open(known[name])
-        found[name] = inaccessible(window)
-    assert found == {name: [] for name in names}
+        found[name] = wrong_with(window, name, look, is_ours=name in OURS)
+    assert found == {name: [] for name in found}
 
 
 def test_an_empty_hub_is_whole_too(windows: Windows, anna: User) -> None:

@@ -15,7 +15,18 @@ from playwright.sync_api import Page, expect
 from apps.events.models import DeadLetter, EventTypeDeclaration, JournalEntry
 from apps.serviceauth.models import Company
 from tests.support import bus
-from tests.support.browser import NARROW, Windows, anna, chromium, inaccessible, screenshot, windows
+from tests.support.browser import (
+    NARROW,
+    Look,
+    Windows,
+    anna,
+    chromium,
+    inaccessible,
+    looks,
+    screenshot,
+    windows,
+    wrong_with,
+)
 from tests.support.database import transactional_db
 from tests.support.registry import relaying
 from tests.support.wait import wait_until
@@ -138,19 +149,14 @@ def pages() -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("town")
-@pytest.mark.parametrize(
-    ("theme", "size"), [pytest.param("light", MIDDLE, marks=pytest.mark.thorough), ("dark", NARROW)]
-)
-def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
-    window = windows.open(anna, theme=theme, size=size)
-    faults = {}
+@looks(wide=MIDDLE)
+def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, look: Look) -> None:
+    window = windows.open(anna, theme=look.theme, size=look.size)
+    found = {}
     for name, path in pages().items():
         window.open(path)
-        screenshot(window, f"{name}-{theme}-{size[0]}")
-        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
-        faults[name] = window.faults + sideways + inaccessible(window)
-        window.faults = []
-    assert faults == {name: [] for name in faults}
+        found[name] = wrong_with(window, name, look)
+    assert found == {name: [] for name in found}
 
 
 def test_an_empty_bus_is_whole_too(windows: Windows, anna: User) -> None:

@@ -8,9 +8,19 @@ from playwright.sync_api import Locator, Page, expect
 from apps.menus.models import Conflict, MenuItem, Overlay
 from apps.menus.services.overlays import overlay_set
 from apps.serviceauth.models import Company, Role
-from tests.e2e.test_browser_console import inaccessible
 from tests.menus.planted import declare, plant
-from tests.support.browser import NARROW, WIDE, Window, Windows, anna, chromium, screenshot, windows
+from tests.support.browser import (
+    Look,
+    Window,
+    Windows,
+    anna,
+    chromium,
+    inaccessible,
+    looks,
+    screenshot,
+    windows,
+    wrong_with,
+)
 from tests.support.database import transactional_db
 from tests.support.services import run
 from xerpium_sdk.wire.registry import Status
@@ -214,24 +224,21 @@ def test_the_inbox_settles_what_services_and_operators_say_differently(windows: 
     assert window.faults == []
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), pytest.param("dark", NARROW, marks=pytest.mark.thorough)])
-def test_every_page_about_menus_is_whole(windows: Windows, anna: User, theme: str, size: tuple[int, int]) -> None:
-    window = windows.open(anna, theme=theme, size=size)
+@looks()
+def test_every_page_about_menus_is_whole(windows: Windows, anna: User, look: Look) -> None:
+    window = windows.open(anna, theme=look.theme, size=look.size)
     faults: dict[str, list[str]] = {}
 
-    def look(name: str, path: str) -> None:
+    def visit(name: str, path: str) -> None:
         page = window.open(path)
         if path == "/admin/menus/":
             page.wait_for_selector("#menus[data-ready]")
             if name == "tree":
                 row(page, "Products").click()
-        screenshot(window, f"menus-{name}-{theme}-{size[0]}")
-        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
-        faults[name] = window.faults + sideways + inaccessible(window)
-        window.faults = []
+        faults[name] = wrong_with(window, f"menus-{name}", look)
 
     for name, path in PAGES.items():
-        look(f"empty-{name}", path)
+        visit(f"empty-{name}", path)
     known = plant()
     declare("product-service", LONG, "/long", parent_name="Catalogue")
     declare("product-service", LONG, "/long-too", required_permissions=["stock.view"])
@@ -244,7 +251,7 @@ def test_every_page_about_menus_is_whole(windows: Windows, anna: User, theme: st
             now=timezone.now(),
         )  # fmt: skip
     for name, path in (PAGES | {"item": f"/admin/menus/menuitem/{known['Products']}/change/"}).items():
-        look(name.replace("tree", "filled"), path)
+        visit(name.replace("tree", "filled"), path)
     assert faults == {name: [] for name in faults}
 
 

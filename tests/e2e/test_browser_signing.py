@@ -12,8 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from apps.serviceauth.models import SigningKey
 from apps.serviceauth.services import revoke_account, revoke_user, signing_keys_rotate
 from apps.serviceauth.trust import trust
-from tests.e2e.test_browser_console import inaccessible
-from tests.support.browser import NARROW, WIDE, Windows, chromium, screenshot
+from tests.support.browser import Look, Windows, chromium, looks, wrong_with
 from tests.support.database import transactional_db
 
 __all__ = ["chromium", "transactional_db"]
@@ -46,15 +45,12 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), pytest.param("dark", NARROW, marks=pytest.mark.thorough)])
-def test_the_pages_are_whole_and_keep_nobody_out(windows: Windows, theme: str, size: tuple[int, int]) -> None:
-    window = windows.open(User.objects.create_superuser("anna"), theme=theme, size=size)
+@looks()
+def test_the_pages_are_whole_and_keep_nobody_out(windows: Windows, look: Look) -> None:
+    window = windows.open(User.objects.create_superuser("anna"), theme=look.theme, size=look.size)
     kid = SigningKey.objects.values_list("kid", flat=True)[0]
     found = {}
     for name, path in PAGES.items():
         window.open(path.format(kid=kid))
-        screenshot(window, f"{name}-{theme}-{size[0]}")
-        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
-        found[name] = window.faults + sideways + inaccessible(window)
-        window.faults = []
+        found[name] = wrong_with(window, name, look)
     assert found == {name: [] for name in PAGES}

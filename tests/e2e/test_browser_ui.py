@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
@@ -13,7 +12,18 @@ from apps.menus.models import MenuItem
 from apps.serviceauth.models import Role
 from apps.uiregistry.models import Component, Dashboard, Layout, Manifest, Widget
 from tests.support.api import Api
-from tests.support.browser import NARROW, WIDE, Window, Windows, anna, chromium, screenshot, windows
+from tests.support.browser import (
+    NARROW,
+    Look,
+    Windows,
+    anna,
+    chromium,
+    inaccessible,
+    looks,
+    screenshot,
+    windows,
+    wrong_with,
+)
 from tests.support.database import transactional_db
 from tests.support.services import report, run
 from tests.uiregistry.backends import Backend, register, serving
@@ -94,17 +104,6 @@ def put(body: dict[str, Any]) -> None:
     assert answer.status_code == 200, answer.content
 
 
-def inaccessible(window: Window) -> list[str]:
-    """Return what axe finds wrong with the page, serious and worse, outside of Unfold's own frame around it."""
-    found = Axe().run(window.page, {"include": [["#content"]]}).response["violations"]
-    return [
-        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"][:3]
-    ]
-
-
 def pages() -> dict[str, str]:
     widgets = {row.name: f"/admin/uiregistry/widget/{row.pk}/change/" for row in Widget.objects.all()}
     components = {row.name: f"/admin/uiregistry/component/{row.pk}/change/" for row in Component.objects.all()}
@@ -137,32 +136,25 @@ def settled(page: Page) -> None:
 
 
 WHOLE = ("widgets", "components", "dashboards", "manifests", "metric", "form", "page", "dashboard", "add", "manifest")
-JUDGED = ("widgets", "metric", "form", "dashboard", "manifest", "restore")
+JUDGED = ("widgets", "metric", "form", "dashboard", "manifest", "restore", "table", "line")
 
 
 @pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize(
-    ("theme", "size", "names", "judged"),
-    [
-        ("light", WIDE, WHOLE, JUDGED),
-        pytest.param("dark", NARROW, WHOLE, ("table", "line"), marks=pytest.mark.thorough),
-        ("light", TABLET, ("dashboard",), ()),
-    ],
-    ids=["light-wide", "dark-narrow", "light-tablet"],
-)
-def test_every_page_is_whole_and_open_to_all(
-    windows: Windows, anna: User, theme: str, size: tuple[int, int], names: tuple[str, ...], judged: tuple[str, ...]
-) -> None:
-    window = windows.open(anna, theme=theme, size=size)
+@looks()
+def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, look: Look) -> None:
+    window = windows.open(anna, theme=look.theme, size=look.size)
     known, found = pages(), {}
-    for name in dict.fromkeys([*names, *judged]):
-        page = window.open(known[name])
-        settled(page)
-        screenshot(window, f"{name}-{theme}-{size[0]}")
-        sideways = [f"scrolls sideways by {window.overflow()} px"] if window.overflow() > 0 else []
-        found[name] = window.faults + sideways + (inaccessible(window) if name in judged else [])
-        window.faults = []
+    for name in dict.fromkeys([*WHOLE, *(JUDGED if look.closely else ())]):
+        settled(window.open(known[name]))
+        found[name] = wrong_with(window, name, look, is_ours=name in JUDGED)
     assert found == {name: [] for name in found}
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_dashboard_is_whole_on_a_tablet(windows: Windows, anna: User) -> None:
+    window = windows.open(anna, size=TABLET)
+    settled(window.open(pages()["dashboard"]))
+    assert wrong_with(window, "dashboard", Look("light", TABLET, closely=False)) == []
 
 
 def test_a_widget_shows_what_its_service_says_and_what_other_values_would_look_like(

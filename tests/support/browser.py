@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,26 @@ AXE = Axe()
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 WIDE, NARROW = (1280, 900), (390, 844)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a page is looked at: ``closely`` also by axe, which takes longer than the page itself."""
+
+    theme: str
+    size: tuple[int, int]
+    closely: bool
+
+
+def looks(wide: tuple[int, int] = WIDE) -> pytest.MarkDecorator:
+    """Let a test ``look`` at its pages in the dark on a phone; `make thorough` looks closely, and by light too."""
+    thorough = pytest.mark.thorough
+    ways = [
+        pytest.param(Look("dark", NARROW, closely=False), id="dark"),
+        pytest.param(Look("dark", NARROW, closely=True), id="dark-closely", marks=thorough),
+        pytest.param(Look("light", wide, closely=True), id="light-closely", marks=thorough),
+    ]
+    return pytest.mark.parametrize("look", ways)
 
 
 def find_chromium() -> str | None:
@@ -136,6 +157,18 @@ def inaccessible(window: Window) -> list[str]:
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"][:3]
     ]
+
+
+def wrong_with(window: Window, name: str, look: Look, *, is_ours: bool = True) -> list[str]:
+    """Return all that is wrong with the page that is open, and keep a picture of it as ``name``.
+
+    Axe judges no page that is not ours to mend.
+    """
+    screenshot(window, f"{name}-{look.theme}-{look.size[0]}")
+    faults, window.faults = window.faults, []
+    if window.overflow() > 0:
+        faults.append(f"scrolls sideways by {window.overflow()} px")
+    return faults + (inaccessible(window) if look.closely and is_ours else [])
 
 
 def screenshot(window: Window, name: str) -> None:
