@@ -2,6 +2,7 @@
 
 import json
 from io import BytesIO
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
@@ -59,9 +60,10 @@ def test_no_route_of_the_hub_fails_at_a_nasty_body(client: Client) -> None:
     ]
     assert writes
     client.force_login(User.objects.create_superuser("anna"))  # whom no route refuses before it has read the body
+    bodies = cycle(REFUSED.items())  # one parser refuses them all: some at each route show that it is asked there
     for path, verb in writes:
         address = "/".join("a" if "<" in part else part for part in path.split("/"))
-        for name, body in REFUSED.items():
+        for name, body in islice(bodies, 5):
             answer = getattr(client, verb)(address, data=body, content_type=JSON)
             # 404 where nothing is at the address: what was sent there is not even looked at.
             assert answer.status_code == 400 or ("a" in address.split("/") and answer.status_code == 404), (
