@@ -72,6 +72,7 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.thorough
 def test_a_page_reads_little_whatever_is_asked_for(full: None, transactional_db: None) -> None:
     for number in range(30):
         bus.hour(f"type_{number}", 1)

@@ -192,6 +192,7 @@ def test_a_drained_instance_stays_drained_whatever_it_answers(neighbours: Neighb
     assert stored(row["id"]).polled_status == "healthy"
 
 
+@pytest.mark.thorough
 def test_a_thousand_tar_pits_delay_nobody(neighbours: Neighbours) -> None:
     """All are due at once; those who answer are written down long before the others have used up their time."""
     good, pit = neighbours.add(Health()), neighbours.add(keeps_silent)

@@ -65,6 +65,7 @@ def test_suspects_wait_for_each_other_and_for_nobody_else(run: Run[Any]) -> None
     assert run(scenario()) == [(3, True), (1, False), (2, True)]
 
 
+@pytest.mark.thorough
 def test_a_thousand_tar_pits_do_not_delay_the_rest() -> None:
     """900 never accept, 100 drip, 100 more are known; 50 services asked last answer before any pit is given up."""
     drip = repeats(b"HTTP/1.1 200 OK\r\nX: ", b"x", pause=0.2)

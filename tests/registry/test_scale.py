@@ -66,6 +66,7 @@ def measured(what: str, *, queries: int) -> Iterator[None]:
     assert len(captured) <= queries, what
 
 
+@pytest.mark.thorough
 def test_a_crowd(crowd: None, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         reads_of_a_crowd(Api())

@@ -58,6 +58,7 @@ def expected_tree() -> dict[str, str | None]:
     return found
 
 
+@pytest.mark.thorough
 def test_many_services_at_once_and_once_more() -> None:
     storm = unleash(SERVICES, ITEMS, put)
     print(f"\n{SERVICES} services of {ITEMS} items: {storm}")  # noqa: T201  the figures of the storm

@@ -45,6 +45,7 @@ def is_weather(finding: str) -> bool:
     return "was told to be" in finding
 
 
+@pytest.mark.thorough
 def test_nobody_is_lost_and_every_read_is_answered(running_hub: RunningHub) -> None:
     results = asyncio.run(lived_through(running_hub))
     lost = {result.fault: [one for one in result.findings if not is_weather(one)] for result in results}
