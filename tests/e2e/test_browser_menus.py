@@ -23,6 +23,7 @@ from tests.support.browser import (
 )
 from tests.support.database import transactional_db
 from tests.support.services import run
+from tests.support.wait import wait_until
 from xerpium_sdk.wire.registry import Status
 
 __all__ = ["anna", "chromium", "transactional_db", "windows"]
@@ -136,10 +137,8 @@ def test_items_are_dragged_renamed_moved_by_keys_and_taken_back(windows: Windows
     expect(page.get_by_role("button", name="star_half", exact=True)).to_be_visible()
     screenshot(window, "menus-icons")
     page.keyboard.press("Enter")
-    saved(page)
-    assert set(MenuItem.objects.filter(overlays__values__icon="star_half").values_list("name", flat=True)) == {
-        "Orders", "Returns",
-    }  # fmt: skip
+    starred = MenuItem.objects.filter(overlays__values__icon="star_half").values_list("name", flat=True)
+    wait_until(lambda: set(starred.all()) == {"Orders", "Returns"}, 5, "both to have the icon")
     assert window.faults == []
 
 
