@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -146,6 +146,6 @@ class TestImpaired:
 def test_five_hundred_services_take_less_than_a_second(degree: int) -> None:
     names = [f"service-{number:03}" for number in range(500)]
     dependencies = {name: [names[index * step % 500] for step in range(degree)] for index, name in enumerate(names)}
-    started = perf_counter()
+    started = process_time()
     build_graph(dependencies, dict.fromkeys(names, Status.HEALTHY))
-    assert perf_counter() - started < 1
+    assert process_time() - started < 1
