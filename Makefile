@@ -27,7 +27,7 @@ run: $(INSTALLED)  ## Start the hub with its engines and two example services; C
 test: $(INSTALLED)  ## Run all tests, on PostgreSQL and Redis from wheels.
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
-thorough: $(INSTALLED)  ## Run the tests that `make test` leaves out: storms, crowds, a close look at each page in both themes.
+thorough: $(INSTALLED)  ## Run the tests that `make test` leaves out: storms, crowds, each page in both themes.
 	@exec $(BIN)/python -m pytest -m thorough -n 2 --dist loadscope --timeout=300 $(PYTEST_ARGS)
 
 fuzz: $(INSTALLED)  ## Send the API many made-up requests, as its own OpenAPI document describes them.

@@ -144,7 +144,7 @@ JUDGED = ("widgets", "metric", "form", "dashboard", "manifest", "restore", "tabl
 def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, look: Look) -> None:
     window = windows.open(anna, theme=look.theme, size=look.size)
     known, found = pages(), {}
-    for name in dict.fromkeys([*WHOLE, *(JUDGED if look.closely else ())]):
+    for name in dict.fromkeys([*WHOLE, *JUDGED]):
         settled(window.open(known[name]))
         found[name] = wrong_with(window, name, look, is_ours=name in JUDGED)
     assert found == {name: [] for name in found}
@@ -154,7 +154,7 @@ def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, look:
 def test_a_dashboard_is_whole_on_a_tablet(windows: Windows, anna: User) -> None:
     window = windows.open(anna, size=TABLET)
     settled(window.open(pages()["dashboard"]))
-    assert wrong_with(window, "dashboard", Look("light", TABLET, closely=False)) == []
+    assert wrong_with(window, "dashboard", Look("light", TABLET)) == []
 
 
 def test_a_widget_shows_what_its_service_says_and_what_other_values_would_look_like(

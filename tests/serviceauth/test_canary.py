@@ -4,6 +4,7 @@ not in a log line, a row, a key or value of Redis, an answer that is not theirs,
 import base64
 import io
 import logging
+from logging.config import DictConfigurator
 import os
 import re
 import secrets
@@ -105,12 +106,13 @@ def spellings(text: str) -> set[str]:
 def search(caplog: Any) -> Iterator[Search]:
     """What is written to the log goes where it can be searched, down to the least severe line."""
     caplog.set_level("DEBUG")
-    (handler,) = (one for one in logging.getLogger().handlers if one.name == "stderr")
-    assert isinstance(handler, logging.StreamHandler)
     output = io.StringIO()
-    before = handler.setStream(output)
+    handler = logging.StreamHandler(output)
+    as_set = DictConfigurator(settings.LOGGING)  # type: ignore[no-untyped-call]
+    handler.setFormatter(as_set.configure_formatter(dict(settings.LOGGING["formatters"]["line"])))
+    logging.getLogger().addHandler(handler)
     yield Search(output)
-    handler.setStream(before)
+    logging.getLogger().removeHandler(handler)
 
 
 def post(search: Search, path: str, fields: Any, *, keep: bool = True, **more: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,20 @@ WIDE, NARROW = (1280, 900), (390, 844)
 
 @dataclass(frozen=True)
 class Look:
-    """How a page is looked at: ``closely`` also by axe, which takes longer than the page itself."""
+    """How a page is looked at."""
 
     theme: str
     size: tuple[int, int]
-    closely: bool
 
 
-def looks(wide: tuple[int, int] = WIDE) -> pytest.MarkDecorator:
-    """Let a test ``look`` at its pages in the dark on a phone; `make thorough` looks closely, and by light too."""
-    thorough = pytest.mark.thorough
-    ways = [
-        pytest.param(Look("dark", NARROW, closely=False), id="dark"),
-        pytest.param(Look("dark", NARROW, closely=True), id="dark-closely", marks=thorough),
-        pytest.param(Look("light", wide, closely=True), id="light-closely", marks=thorough),
-    ]
-    return pytest.mark.parametrize("look", ways)
+def looks(wide: tuple[int, int] = WIDE) -> Callable[[Callable[..., None]], Any]:
+    """Let a test ``look`` at its pages by day, and in the dark on a phone. Axe takes its time: for `make thorough`."""
+    ways = [pytest.param(Look("light", wide), id="light"), pytest.param(Look("dark", NARROW), id="dark")]
+
+    def decorate(test: Callable[..., None]) -> Any:
+        return pytest.mark.thorough(pytest.mark.parametrize("look", ways)(test))
+
+    return decorate
 
 
 def find_chromium() -> str | None:
@@ -168,7 +166,7 @@ def wrong_with(window: Window, name: str, look: Look, *, is_ours: bool = True) -
     faults, window.faults = window.faults, []
     if window.overflow() > 0:
         faults.append(f"scrolls sideways by {window.overflow()} px")
-    return faults + (inaccessible(window) if look.closely and is_ours else [])
+    return faults + (inaccessible(window) if is_ours else [])
 
 
 def screenshot(window: Window, name: str) -> None:
