@@ -4,11 +4,11 @@ not in a log line, a row, a key or value of Redis, an answer that is not theirs,
 import base64
 import io
 import logging
-from logging.config import DictConfigurator
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from logging.config import DictConfigurator
 from typing import Any
 from urllib.parse import urlencode
 
