@@ -159,6 +159,7 @@ def test_every_page_is_whole_and_open_to_all(windows: Windows, anna: User, look:
     assert found == {name: [] for name in found}
 
 
+@pytest.mark.thorough
 def test_an_empty_bus_is_whole_too(windows: Windows, anna: User) -> None:
     window = windows.open(anna, size=NARROW)
     told = {

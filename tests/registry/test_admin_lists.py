@@ -178,8 +178,8 @@ def test_strange_names_stay_text(browser: Client) -> None:
 
 @pytest.fixture
 def many(hub: None) -> None:
-    """Two hundred services of one instance each."""
-    for number in range(200):
+    """Sixty services of one instance each."""
+    for number in range(60):
         run(f"s{number:03d}", [H if number % 7 else U], tags=["a", "b"])
 
 
@@ -188,7 +188,7 @@ def test_no_list_asks_for_each_row(browser: Client, monkeypatch: pytest.MonkeyPa
     most: dict[type[Model], int] = {Service: 16, Instance: 16, HistoryEntry: 8}
     for model, limit in most.items():
         counts = []
-        for rows in (10, 200):
+        for rows in (10, 60):
             monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", rows)
             with CaptureQueriesContext(connection) as queries:
                 text = page(browser, str(model._meta.model_name))
