@@ -1,6 +1,6 @@
 """The hub against its own OpenAPI document: whatever is sent, it answers what the document says, and never a 5xx.
 
-`SCHEMATHESIS_EXAMPLES` (default 4) is the number of made-up requests of each operation, `SCHEMATHESIS_SEED` picks
+`SCHEMATHESIS_EXAMPLES` (default 12) is the number of made-up requests of each operation, `SCHEMATHESIS_SEED` picks
 others; `make fuzz` makes up a thousand, and tries the boundaries of each field besides.
 """
 
@@ -35,8 +35,8 @@ from tests.support import services
 from xerpium.wsgi import application
 from xerpium_sdk.wire.registry import Status
 
-IN_THE_SUITE = 4
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", IN_THE_SUITE))
+USUALLY = 12
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", USUALLY))
 SEED = int(os.environ.get("SCHEMATHESIS_SEED", "1"))
 STREAMS = ("/api/v1/catalog/stream", "/api/v1/menus/stream")
 CHECKS: list[Any] = [
@@ -67,7 +67,7 @@ def from_this_machine(environ: dict[str, Any], start_response: Any) -> Iterable[
 
 api = schemathesis.openapi.from_wsgi("/api/schema/", from_this_machine)
 # Each boundary of each field of 89 operations is a thousand requests: that is for `make fuzz`.
-api.config.phases.coverage.enabled = EXAMPLES > IN_THE_SUITE
+api.config.phases.coverage.enabled = EXAMPLES > USUALLY
 
 
 @api.hook
@@ -140,6 +140,7 @@ def shop(hub: None, monkeypatch: pytest.MonkeyPatch) -> None:
     services.run("billing", [Status.HEALTHY])
 
 
+@pytest.mark.thorough
 @api.parametrize()
 @seed(SEED)
 @settings(
