@@ -275,8 +275,9 @@ def test_a_watch_for_programs_is_json_by_lines_of_the_services_named(hub: Hub, r
 
 def started(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
-    )
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+    )  # fmt: skip
 
 
 def test_an_interrupt_ends_it_quietly(hub: Hub) -> None:
