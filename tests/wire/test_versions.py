@@ -1,7 +1,7 @@
 """SemVer's own examples, and what node-semver 7.8 answered to the same questions."""
 
 from contextlib import suppress
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -162,10 +162,10 @@ class TestRange:
 
     @pytest.mark.parametrize("wanted", ["9" * 256, "1 " * 128, "v" * 256, " " * 256, "-" * 256, "|" * 256, "1 - " * 60])
     def test_none_takes_long_to_judge(self, wanted: str) -> None:
-        started = perf_counter()
+        started = process_time()
         with suppress(VersionRangeError):
             satisfies("1.0.0", wanted)
-        assert perf_counter() - started < 0.5
+        assert process_time() - started < 0.5
 
     def test_what_is_no_version_is_in_none(self) -> None:
         assert not satisfies("latest", "*")
