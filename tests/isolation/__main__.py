@@ -113,6 +113,7 @@ def settle(hub: RunningHub, tokens: Tokens) -> None:
             }),
         ):  # fmt: skip
             call(hub, tokens(company), "POST", path, body)
+        call(hub, tokens(company), "PUT", f"services/{name}/manifest", shown(company))
         bury(hub, company, number)
     for company in COMPANIES:
         until = time.monotonic() + 20
@@ -122,11 +123,27 @@ def settle(hub: RunningHub, tokens: Tokens) -> None:
             time.sleep(0.2)
 
 
+def shown(company: Company) -> dict[str, object]:
+    """Return a manifest with an item, a page and a widget of a company."""
+    sign, path = canary(company), f"/{word(company)}/menu"
+    return {
+        "schema_version": 1, "version": "1.0.0", "generation": 1,
+        "menus": [{"name": sign, "path": path, "icon": "box"}],
+        "components": [{"name": sign, "component_type": "page", "route_path": path, "api_endpoint": f"/api/{sign}"}],
+        "widgets": [{"name": sign, "widget_type": "metric", "api_endpoint": f"/api/{sign}"}],
+    }  # fmt: skip
+
+
 def bury(hub: RunningHub, company: Company, number: int) -> None:
-    """Store a dead letter of a company, as the hub does when a group gave an event up."""
+    """Store a dead letter of a company, as the hub does when a group gave an event up, and an operator's dashboard."""
     sign = canary(company)
     with psycopg.connect(hub.addresses["DATABASE_URL"]) as database:
         database.execute("SET LOCAL xerpium.scope = 'everything'")
+        database.execute(
+            "INSERT INTO uiregistry_dashboard (slug, title, company_id, actor, created_at)"
+            " VALUES (%s, %s, %s, 'operator:anna', now())",
+            [f"{word(company)}-board", sign, company],
+        )
         database.execute(
             "INSERT INTO events_deadletter (entry_id, stream, stream_id, dead_at, \"group\", handler, reason, error,"
             " attempts, fields, is_text, event_id, event_type, service_name, entity_type, entity_id, company_id,"
