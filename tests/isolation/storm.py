@@ -65,7 +65,8 @@ def questions_of(company: Company) -> list[Question]:
         Question(company, "GET", "/services", 200, own=True),
         Question(company, "GET", f"/services/{own}", 200, own=True),
         Question(company, "GET", f"/services/{word(None)}-service", 200),
-        Question(company, "GET", "/events?limit=50", 200, own=True),
+        Question(company, "GET", "/events?limit=50", 200),  # the newest may all be of menus that changed
+        Question(company, "GET", f"/events?limit=50&event_type={word(company)}_happened", 200, own=True),
         Question(company, "GET", "/events/types?limit=100", 200, own=True),
         Question(company, "GET", "/events/dead-letters?limit=50", 200, own=True),
         Question(
