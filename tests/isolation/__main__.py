@@ -114,6 +114,7 @@ def settle(hub: RunningHub, tokens: Tokens) -> None:
         ):  # fmt: skip
             call(hub, tokens(company), "POST", path, body)
         call(hub, tokens(company), "PUT", f"services/{name}/manifest", shown(company))
+        arrange(hub, company)
         bury(hub, company, number)
     for company in COMPANIES:
         until = time.monotonic() + 20
@@ -134,16 +135,22 @@ def shown(company: Company) -> dict[str, object]:
     }  # fmt: skip
 
 
-def bury(hub: RunningHub, company: Company, number: int) -> None:
-    """Store a dead letter of a company, as the hub does when a group gave an event up, and an operator's dashboard."""
-    sign = canary(company)
+def arrange(hub: RunningHub, company: Company) -> None:
+    """Store a dashboard of a company, as its operator does."""
     with psycopg.connect(hub.addresses["DATABASE_URL"]) as database:
         database.execute("SET LOCAL xerpium.scope = 'everything'")
         database.execute(
             "INSERT INTO uiregistry_dashboard (slug, title, company_id, actor, created_at)"
             " VALUES (%s, %s, %s, 'operator:anna', now())",
-            [f"{word(company)}-board", sign, company],
+            [f"{word(company)}-board", canary(company), company],
         )
+
+
+def bury(hub: RunningHub, company: Company, number: int) -> None:
+    """Store a dead letter of a company, as the hub does when a group gave an event up."""
+    sign = canary(company)
+    with psycopg.connect(hub.addresses["DATABASE_URL"]) as database:
+        database.execute("SET LOCAL xerpium.scope = 'everything'")
         database.execute(
             "INSERT INTO events_deadletter (entry_id, stream, stream_id, dead_at, \"group\", handler, reason, error,"
             " attempts, fields, is_text, event_id, event_type, service_name, entity_type, entity_id, company_id,"
